@@ -1,0 +1,73 @@
+"""What a plugin needs, and all that a plugin may import besides ``vtframe.domain`` and ``vtframe.testing``."""
+
+from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink
+from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
+from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
+from vtframe.api.model import BundleInfo, InputFeature, Label, Model, ModelBackend
+from vtframe.api.part import Part
+from vtframe.api.risk import RiskContext, RiskPolicy
+from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
+from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
+from vtframe.api.strategy import LaneView, Strategy, Top
+from vtframe.clock import Clock
+from vtframe.errors import (
+    BundleError,
+    ConfigError,
+    DecodeError,
+    Fault,
+    InputError,
+    KernelError,
+    PluginError,
+    RecordingError,
+    VtframeError,
+)
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "ApprovedOrder",
+    "BookReader",
+    "BookTop",
+    "BundleError",
+    "BundleInfo",
+    "Clock",
+    "Codec",
+    "ConfigError",
+    "DecodeError",
+    "Delta",
+    "ExecutionAdapter",
+    "ExecutionContext",
+    "ExecutionSink",
+    "Fault",
+    "Feature",
+    "Feed",
+    "FeedContext",
+    "FeedSink",
+    "InputError",
+    "InputFeature",
+    "InstrumentTable",
+    "Kernel",
+    "KernelError",
+    "Label",
+    "LaneView",
+    "Model",
+    "ModelBackend",
+    "Moment",
+    "Part",
+    "PluginError",
+    "PredictionBlock",
+    "RecordingError",
+    "RiskContext",
+    "RiskPolicy",
+    "RowBlock",
+    "SessionInfo",
+    "Sink",
+    "State",
+    "Strategy",
+    "Top",
+    "Trade",
+    "VtframeError",
+    "floats",
+    "hookimpl",
+    "hookspec",
+    "ints",
+]

@@ -1,0 +1,109 @@
+"""The contracts of what brings market data in: codecs turn bytes into records, feeds bring bytes or records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from vtframe.api.part import Part
+from vtframe.clock import Clock
+from vtframe.domain import Instrument, Records, SequenceRule
+
+
+class InstrumentTable(Protocol):
+    """The session's instruments; an index in it stands for one in every record."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Instrument: ...
+    def __iter__(self) -> Iterator[Instrument]: ...
+    def index(self, instrument_id: str) -> int:
+        """Index of ``SYMBOL@venue``; raises KeyError."""
+        ...
+
+    def find(self, venue: str, symbol: str) -> int | None:
+        """Index of a venue's symbol; None where the session does not have it."""
+        ...
+
+
+class Codec(Part):
+    """Decodes one venue's messages. ``decode`` is on the hot path."""
+
+    venues: ClassVar[tuple[str, ...]] = ()  # the venues (as in Instrument.venue) whose messages it reads
+
+    def open(self, instruments: InstrumentTable) -> None:
+        """Learn the session's instruments; called once before ``decode``."""
+        raise NotImplementedError
+
+    def decode(self, data: bytes, records: Records) -> str:
+        """Append the frames of one message (none where it carries no market data) and return the name of its type.
+
+        Frames of instruments that the session does not have are not appended. Numbers, times of arrival and connections are
+        stamped by the caller. Raises DecodeError for a broken message, and then appends nothing.
+        """
+        raise NotImplementedError
+
+    def sequence_rule(self, instrument: int) -> SequenceRule:
+        """How the update ids of that instrument's depth frames follow each other."""
+        raise NotImplementedError
+
+    @classmethod
+    def recognize(cls, messages: Iterable[bytes]) -> Sequence[Instrument]:
+        """The instruments that the messages leave no doubt of, with their units; empty where there is doubt."""
+        return ()
+
+
+class FeedSink(Protocol):
+    """Where a feed puts what it receives. Every call is one numbered input and is handled before it returns."""
+
+    @property
+    def stopping(self) -> bool:
+        """True once the session wants to stop; ``run`` then returns soon."""
+        ...
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        """One message of a market connection."""
+        ...
+
+    def on_records(self, records: Records) -> None:
+        """Frames that need no decoding, arrival times filled in; each frame is an input of its own."""
+        ...
+
+    def on_damage(self, where: str, problem: str) -> None:
+        """Something that could not be read; it is counted and reported, and the feed goes on."""
+        ...
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        """A market connection came up or went down."""
+        ...
+
+
+class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feed may use: the codecs by name, the folder that relative paths start from, the clock."""
+
+    codecs: Mapping[str, type[Codec]]
+    folder: Path
+    clock: Clock
+
+
+class Feed(Part):
+    """Brings one market's data. ``open`` learns the instruments, ``run`` delivers until the data ends or the sink stops."""
+
+    market_time: ClassVar[bool] = False  # True: the session's clock follows ts_recv (recordings, simulation)
+
+    def open(self, context: FeedContext) -> Sequence[Instrument]:
+        """Connect, or look at the files; return the instruments, in the order of their indexes in records."""
+        raise NotImplementedError
+
+    def codec(self) -> Codec | None:
+        """The decoder of its messages (not yet opened); None where it delivers records."""
+        return None
+
+    def total(self) -> int | None:
+        """How many inputs it will deliver, where that is known; for progress."""
+        return None
+
+    async def run(self, sink: FeedSink) -> None:
+        raise NotImplementedError

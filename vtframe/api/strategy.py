@@ -1,0 +1,63 @@
+"""The contract of a strategy: a prediction and a view of the lane in, an intent out. Plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from vtframe.api.model import BundleInfo
+from vtframe.api.part import Part
+from vtframe.domain import BookState, Instrument, Intent, OrderFilled, Position, Prediction
+
+
+class Top(NamedTuple):
+    """Best bid and ask of a book, fixed point; 0 quantity where a side is empty."""
+
+    bid: int
+    bid_quantity: int
+    ask: int
+    ask_quantity: int
+
+
+class LaneView(Protocol):
+    """What a strategy may see; it reads, and never changes anything."""
+
+    @property
+    def lane(self) -> str: ...
+    @property
+    def capital(self) -> Decimal:
+        """What the lane may put to work, in quote currency."""
+        ...
+
+    @property
+    def model(self) -> BundleInfo | None: ...
+    def now_ns(self) -> int:
+        """Market clock, ns UTC."""
+        ...
+
+    def instrument(self, instrument: int) -> Instrument: ...
+    def top(self, instrument: int) -> Top: ...
+    def book_state(self, instrument: int) -> BookState: ...
+    def position(self, instrument: int) -> Position: ...
+    def working(self, instrument: int) -> int:
+        """Signed quantity of the lane's orders that are not final."""
+        ...
+
+    def feature(self, instrument: int, column: str) -> float:
+        """The newest row's value of one column; nan before the first row. Raises KeyError for an unknown column."""
+        ...
+
+
+class Strategy(Part):
+    """Decides. A lane calls ``on_prediction`` for tradable predictions only; return what to hold, or None to leave things."""
+
+    def start(self, view: LaneView) -> None:
+        """Called once before the first prediction."""
+
+    def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | Sequence[Intent] | None:
+        raise NotImplementedError
+
+    def on_fill(self, fill: OrderFilled, view: LaneView) -> Intent | Sequence[Intent] | None:
+        """Called after the position was updated."""
+        return None

@@ -1,0 +1,67 @@
+"""The words of the trade: instruments, records, orders, predictions, intents."""
+
+from vtframe.domain.book_state import BookState
+from vtframe.domain.fixed_point import to_decimal, to_fixed
+from vtframe.domain.input import InputKind
+from vtframe.domain.instrument import Instrument, InstrumentKind
+from vtframe.domain.intent import Exits, Intent, Position
+from vtframe.domain.order import (
+    CancelOrder,
+    Denied,
+    LiquiditySide,
+    ModifyOrder,
+    OrderAccepted,
+    OrderCanceled,
+    OrderCommand,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderStatus,
+    OrderType,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+)
+from vtframe.domain.prediction import Prediction, Verdict
+from vtframe.domain.records import EVENT, FRAME, PREDICTION, ROW, EventFlag, EventKind, FrameKind, Records
+from vtframe.domain.sequence import SequenceRule
+
+__all__ = [
+    "EVENT",
+    "FRAME",
+    "PREDICTION",
+    "ROW",
+    "BookState",
+    "CancelOrder",
+    "Denied",
+    "EventFlag",
+    "EventKind",
+    "Exits",
+    "FrameKind",
+    "InputKind",
+    "Instrument",
+    "InstrumentKind",
+    "Intent",
+    "LiquiditySide",
+    "ModifyOrder",
+    "OrderAccepted",
+    "OrderCanceled",
+    "OrderCommand",
+    "OrderEvent",
+    "OrderExpired",
+    "OrderFilled",
+    "OrderRejected",
+    "OrderStatus",
+    "OrderType",
+    "Position",
+    "Prediction",
+    "Records",
+    "SequenceRule",
+    "Side",
+    "SubmitOrder",
+    "TimeInForce",
+    "Verdict",
+    "to_decimal",
+    "to_fixed",
+]

@@ -1,0 +1,182 @@
+"""FRAME and EVENT: one layout for wire, ring, disk and backtest. A FRAME is the unit of atomicity."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+
+class FrameKind(IntEnum):
+    """What a frame does to the book's sequence."""
+
+    OTHER = 0
+    DEPTH = 1  # a diff: its update ids are checked against the book's
+    SNAPSHOT = 2  # replaces the book; its first event is BOOK_CLEAR
+    TRADE = 3
+    QUOTE = 4  # best bid and ask as the venue states them; never applied to the book
+    STATUS = 5  # a loss, a halt, a change of the instrument
+
+
+class EventKind(IntEnum):
+    BOOK_DELTA = 1  # quantity is the level's new total; 0 removes it
+    BOOK_CLEAR = 2
+    TRADE = 3  # side is the aggressor's
+    QUOTE = 4  # one event a side
+    STATUS = 5
+
+
+class EventFlag(IntFlag):
+    SNAPSHOT = 1  # part of a full picture
+    LAST = 2  # last event of its frame
+    GAP = 4  # something before this is missing
+    NON_MARKET = 8  # not a market trade (insurance fund, ADL): never feeds trade features
+
+
+FRAME = np.dtype(
+    [
+        ("input", "<i8"),  # number of the input that this frame arrived in
+        ("ts_recv", "<i8"),  # ns UTC, when the bytes left the socket
+        ("first_id", "<i8"),  # venue's update ids; -1 where the venue sends none
+        ("last_id", "<i8"),
+        ("previous_id", "<i8"),
+        ("checksum", "<i8"),  # -1 where there is none
+        ("connection", "<i4"),
+        ("instrument", "<i4"),  # index in the session's instrument table
+        ("kind", "<i4"),  # FrameKind
+        ("n_events", "<i4"),
+        ("first_event", "<i8"),  # index of the frame's first event in the events array beside it
+    ],
+    align=True,
+)
+
+EVENT = np.dtype(
+    [
+        ("frame", "<i8"),  # number of the input that this event arrived in
+        ("ts_event", "<i8"),  # ns UTC, the venue's time
+        ("price", "<i8"),  # fixed point, instrument.price_decimals
+        ("quantity", "<i8"),  # fixed point, instrument.quantity_decimals
+        ("order_id", "<i8"),  # L3 only; 0 elsewhere
+        ("instrument", "<i4"),
+        ("flags", "<u2"),  # EventFlag
+        ("kind", "u1"),  # EventKind
+        ("side", "i1"),  # Side: BUY 1, SELL -1; 0 where it has no meaning
+    ],
+    align=True,
+)
+
+ROW = np.dtype(
+    [
+        ("number", "<i8"),  # per instrument, from 0
+        ("input", "<i8"),  # the input that it was sampled at
+        ("ts_event", "<i8"),
+        ("ts_recv", "<i8"),
+        ("update_id", "<i8"),  # the book's last update id
+        ("bid", "<i8"),  # best prices and quantities, fixed point; 0 quantity where a side is empty
+        ("bid_quantity", "<i8"),
+        ("ask", "<i8"),
+        ("ask_quantity", "<i8"),
+        ("instrument", "<i4"),
+        ("state", "u1"),  # BookState
+        ("valid", "u1"),  # LIVE, warm, every value finite: may feed a model
+    ],
+    align=True,
+)
+"""What stands beside a row's feature values."""
+
+PREDICTION = np.dtype(
+    [
+        ("row", "<i8"),
+        ("input", "<i8"),
+        ("ts_event", "<i8"),
+        ("ts_recv", "<i8"),
+        ("ts_done", "<i8"),
+        ("age_ns", "<i8"),
+        ("deadline_ns", "<i8"),
+        ("update_id", "<i8"),
+        ("batch", "<i8"),  # which call of the model
+        ("batch_size", "<i4"),  # rows in that call
+        ("instrument", "<i4"),
+        ("verdict", "u1"),  # position in list(Verdict)
+    ],
+    align=True,
+)
+"""What stands beside a prediction's outputs."""
+
+
+class Records:
+    """Frames and the events they own, in two arrays that grow. A codec or a feed appends; the engine reads.
+
+    ``frames[:n_frames]`` and ``events[:n_events]`` are filled; the rest is spare room. Reset between inputs, so that the
+    arrays (and compiled code that holds them) stay the same while one message fits.
+    """
+
+    def __init__(self, *, frames: int = 64, events: int = 4096) -> None:
+        self.frames = np.zeros(frames, FRAME)
+        self.events = np.zeros(events, EVENT)
+        self.n_frames = 0
+        self.n_events = 0
+
+    def clear(self) -> None:
+        self.n_frames = 0
+        self.n_events = 0
+
+    def reserve(self, *, frames: int = 0, events: int = 0) -> None:
+        """Make room for so many more of each; the arrays are replaced (contents kept) only when they are too small."""
+        self.frames = _room(self.frames, self.n_frames, frames)
+        self.events = _room(self.events, self.n_events, events)
+
+    def append(
+        self,
+        *,
+        kind: int,
+        instrument: int,
+        events: list[tuple[int, int, int, int, int, int, int, int, int]],
+        ts_recv: int = 0,
+        first_id: int = -1,
+        last_id: int = -1,
+        previous_id: int = -1,
+        checksum: int = -1,
+        connection: int = 0,
+        number: int = 0,
+    ) -> None:
+        """Append one frame with ``events``, tuples in the order of EVENT's fields (``frame`` is overwritten)."""
+        count = len(events)
+        self.reserve(frames=1, events=count)
+        start = self.n_events
+        self.frames[self.n_frames] = (
+            number,
+            ts_recv,
+            first_id,
+            last_id,
+            previous_id,
+            checksum,
+            connection,
+            instrument,
+            kind,
+            count,
+            start,
+        )
+        if count:
+            block = self.events[start : start + count]
+            block[:] = events
+            block["frame"] = number
+        self.n_frames += 1
+        self.n_events = start + count
+
+    def stamp(self, *, number: int, ts_recv: int, connection: int = 0, first_frame: int = 0) -> None:
+        """Write the input's number, arrival time and connection into the frames from ``first_frame`` on, and their events."""
+        block = self.frames[first_frame : self.n_frames]
+        block["input"] = number
+        block["ts_recv"] = ts_recv
+        block["connection"] = connection
+        if len(block):
+            self.events["frame"][block["first_event"][0] : self.n_events] = number
+
+
+def _room(array: np.ndarray, used: int, more: int) -> np.ndarray:
+    if used + more <= len(array):
+        return array
+    grown = np.zeros(max(2 * len(array), used + more), array.dtype)
+    grown[:used] = array[:used]
+    return grown
