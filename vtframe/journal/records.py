@@ -1,0 +1,113 @@
+"""What the journal holds: every input that is not market data, and every decision. Instruments are written by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vtframe.domain import CancelOrder, Denied, OrderEvent, Prediction, SubmitOrder
+
+FORMAT_VERSION = 1
+
+
+class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The first record of every journal."""
+
+    format_version: int = FORMAT_VERSION
+    session_id: str
+    vtframe_version: str
+    ts: int  # ns UTC, the machine's clock
+    config: str  # the configuration as run, TOML
+    instruments: tuple[dict[str, Any], ...]  # by index; msgspec.to_builtins of each Instrument
+    lanes: tuple[str, ...]
+    models: dict[str, str]  # name: hash
+    columns: tuple[str, ...]
+    schema_hash: str
+    fingerprint: str
+
+
+class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input that the recording does not hold: a timer, a prediction, a connection's state, a command, damage."""
+
+    number: int
+    kind: int  # InputKind
+    ts: int
+    text: str = ""
+
+
+class IntentFormed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A strategy (or an attached exit) wants a position; everything that it saw."""
+
+    lane: str
+    instrument: str
+    input: int
+    ts: int  # market clock
+    target: int
+    position: int
+    cause: str
+    edge_bps: float | None = None
+    prediction: Prediction | None = None
+    row: tuple[float, ...] = ()  # the feature vector
+    bid: int = 0
+    bid_quantity: int = 0
+    ask: int = 0
+    ask_quantity: int = 0
+
+
+class OrderApproved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The gate let an order pass; written before it is sent."""
+
+    order: SubmitOrder
+    instrument: str
+    asked_quantity: int  # larger than order.quantity where a policy made it smaller
+    notes: tuple[str, ...] = ()  # which policies resized it, which were skipped
+
+
+class OrderDenied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    order: SubmitOrder
+    instrument: str
+    denied: Denied
+
+
+class CancelSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    command: CancelOrder
+
+
+class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue (or paper) on one of our orders, and what a fill came to."""
+
+    lane: str
+    input: int
+    event: OrderEvent
+    instrument: str = ""
+    fee: str = "0"  # decimal, settlement currency
+    realized: str = "0"  # gross profit that this fill realized, decimal, settlement currency
+    currency: str = ""
+    position: int = 0  # after it
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Counters and meters so far; the last one wins. Its shape is that of report.json."""
+
+    input: int
+    ts: int
+    report: dict[str, Any]
+
+
+class SessionStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    ts: int
+    reason: str  # "end of data", "interrupted", "halted", "failed: ..."
+
+
+Record = (
+    SessionStarted
+    | InputArrived
+    | IntentFormed
+    | OrderApproved
+    | OrderDenied
+    | CancelSent
+    | OrderReported
+    | Checkpoint
+    | SessionStopped
+)
