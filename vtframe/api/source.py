@@ -101,6 +101,11 @@ class Feed(Part):
         """The decoder of its messages (not yet opened); None where it delivers records."""
         return None
 
+    def sequence_rule(self, instrument: int) -> SequenceRule:
+        """How the update ids of that instrument's depth frames follow each other, where the feed delivers records; where it
+        has a codec, the codec's rule counts."""
+        return SequenceRule.NONE
+
     def total(self) -> int | None:
         """How many inputs it will deliver, where that is known; for progress."""
         return None
