@@ -30,7 +30,10 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle says of its model. ``path`` is its folder, ``hash`` the sha256 over its files' hashes."""
+    """What a bundle says of its model. ``path`` is its folder, ``hash`` the sha256 over its files' hashes.
+
+    ``sum(p * expected_move_bps)`` is the expected move of the mid over the horizon, calibrated out of sample.
+    """
 
     name: str
     path: Path
@@ -47,8 +50,13 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     horizon_ns: int  # median time that the horizon took in the training data
     sampling: str  # the sampling rule of its rows, in words
     instruments: tuple[str, ...] = ()  # what it was trained on
-    metrics: dict[str, float] = {}
-    baselines: dict[str, float] = {}
+    normalization: str = "in the graph"  # where inputs are scaled; anything else is the backend's to honor
+    calibration: str = ""  # how probabilities were calibrated and expected moves measured
+    metrics: dict[str, float] = {}  # out of sample
+    baselines: dict[str, float] = {}  # the same measures, of the majority class or the class frequencies
+    provenance: dict[str, Any] = {}  # data, span, code version, fingerprint
+    files: dict[str, str] = {}  # name: sha256
+    trusted: bool = False  # whether files that run code when they are read are let in
 
     @property
     def columns(self) -> tuple[str, ...]:

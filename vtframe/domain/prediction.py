@@ -35,6 +35,6 @@ class Prediction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ts_recv: int
     ts_done: int  # market clock when the answer was there
     age_ns: int  # ts_done - ts_recv, plus the backlog
-    deadline_ns: int  # allowed age
+    deadline_ns: int  # allowed ts_done - ts_recv
     verdict: Verdict
     outputs: tuple[float, ...] = ()
