@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol, final
 
 from numpy.typing import NDArray
 
@@ -12,15 +12,24 @@ from vtframe.api.strategy import Top
 from vtframe.clock import Clock
 from vtframe.domain import BookState, CancelOrder, OrderEvent, Records, Side, SubmitOrder
 
-_GATE = object()
+
+@final
+class _Proof:
+    """What the gate shows when it makes an ApprovedOrder. There is one, and only vtframe/risk/gate.py imports it."""
+
+    __slots__ = ()
 
 
+_GATE: Final = _Proof()
+
+
+@final
 class ApprovedOrder:
     """An order that the gate let pass. Only the gate makes one, so an adapter cannot be handed anything unchecked."""
 
     __slots__ = ("command",)
 
-    def __init__(self, command: SubmitOrder, *, proof: object) -> None:
+    def __init__(self, command: SubmitOrder, *, proof: _Proof) -> None:
         if proof is not _GATE:
             raise TypeError("only the risk gate makes an ApprovedOrder")
         self.command = command

@@ -8,7 +8,7 @@ import msgspec
 
 from vtframe.api.part import Part
 from vtframe.api.strategy import Top
-from vtframe.domain import BookState, Denied, Instrument, Position, Prediction, SubmitOrder
+from vtframe.domain import BookState, Denied, Instrument, Position, Prediction, Side, SubmitOrder
 
 
 class RiskContext(Protocol):
@@ -19,8 +19,8 @@ class RiskContext(Protocol):
     def top(self, instrument: int) -> Top: ...
     def book_state(self, instrument: int) -> BookState: ...
     def position(self, instrument: int) -> Position: ...
-    def working(self, instrument: int) -> int:
-        """Signed quantity of orders that are not final, the reviewed one not included."""
+    def working(self, instrument: int, side: Side | None = None) -> int:
+        """Signed quantity of orders that are not final (of one side where it is given), the reviewed one not included."""
         ...
 
     def prediction(self, order: SubmitOrder) -> Prediction | None:

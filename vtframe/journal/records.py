@@ -87,6 +87,15 @@ class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     position: int = 0  # after it
 
 
+class LaneFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A lane's strategy or adapter broke its contract: from here on the lane cancels and reduces, and enters nothing."""
+
+    lane: str
+    input: int
+    ts: int  # market clock
+    problem: str
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Counters and meters so far; the last one wins. Its shape is that of report.json."""
 
@@ -108,6 +117,7 @@ Record = (
     | OrderDenied
     | CancelSent
     | OrderReported
+    | LaneFailed
     | Checkpoint
     | SessionStopped
 )
