@@ -1,0 +1,152 @@
+"""What a lane holds and what it earned, per settlement currency, in decimals that add up exactly over a round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from typing import NamedTuple
+
+from vtframe.domain import Instrument, InstrumentKind, LiquiditySide, OrderFilled, Position, Side, SubmitOrder
+
+_EXACT = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow])
+_QUANTUM = Decimal("1e-18")  # of a settlement currency: what a division is rounded to, ten decimals finer than any venue's
+_ZERO = Decimal(0)
+_FLAT = Position(quantity=0, average_price=_ZERO)
+
+
+class FillResult(NamedTuple):
+    """What one fill came to, in ``currency``; ``position`` is the one after it."""
+
+    fee: Decimal
+    realized: Decimal
+    currency: str
+    position: Position
+
+
+class _Holding:
+    """An open position: signed quantity, and ``cost``, the signed value at which it was opened (see Ledger)."""
+
+    __slots__ = ("cost", "instrument", "position")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.cost = _ZERO
+        self.position = _FLAT
+
+
+class _Account:
+    __slots__ = ("fees", "gross")
+
+    def __init__(self) -> None:
+        self.gross = _ZERO
+        self.fees = _ZERO
+
+
+class Ledger:
+    """Positions and results of one lane.
+
+    A quantity q at price p has the value v = q x m x p (spot, linear) or -q x m / p (inverse), m being the multiplier, so
+    that profit is the value of what is held at the exit less at the entry, for every kind (Instrument.profit). The ledger
+    keeps the sum of entry values; a partial close takes its proportional part, rounded to 1e-18, and the last one takes the
+    rest, so a closed position's profit is exactly the sum of its fills' values, whatever their order.
+
+    Fees are charged in the settlement currency (spot: in quote, on both sides; a venue may take the base asset instead).
+    """
+
+    def __init__(self) -> None:
+        self._holdings: dict[int, _Holding] = {}
+        self._accounts: dict[str, _Account] = {}
+
+    def position(self, instrument: int) -> Position:
+        """What is held of the instrument with that index; flat where nothing was traded."""
+        holding = self._holdings.get(instrument)
+        return holding.position if holding is not None else _FLAT
+
+    def open_positions(self) -> dict[int, Position]:
+        """By instrument index; those that are not flat."""
+        return {index: holding.position for index, holding in self._holdings.items() if holding.position.quantity}
+
+    def apply(self, fill: OrderFilled, order: SubmitOrder, instrument: Instrument) -> FillResult:
+        """Book one fill of ``order``. Raises ValueError for a price or quantity that is not positive."""
+        if fill.price <= 0 or fill.quantity <= 0:
+            raise ValueError(f"fill of {fill.quantity} at {fill.price}: both must be positive")
+        holding = self._holdings.setdefault(order.instrument, _Holding(instrument))
+        account = self._accounts.setdefault(instrument.settlement, _Account())
+        with localcontext(_EXACT):
+            realized = _trade(holding, order.side, fill)
+            rate = instrument.maker_fee if fill.liquidity_side is LiquiditySide.MAKER else instrument.taker_fee
+            fee = _rounded(instrument.settlement_value(fill.price, fill.quantity) * rate)
+            account.gross += realized
+            account.fees += fee
+        return FillResult(fee, realized, instrument.settlement, holding.position)
+
+    def unrealized(self, instrument: int, price: int) -> Decimal:
+        """Gross profit that closing the position at ``price`` (fixed point) would realize, in the settlement currency."""
+        holding = self._holdings.get(instrument)
+        if holding is None or not holding.position.quantity:
+            return _ZERO
+        with localcontext(_EXACT):
+            return _value(holding.instrument, holding.position.quantity, price) - holding.cost
+
+    def report(self, marks: Mapping[int, int] | None = None) -> dict[str, dict[str, Decimal]]:
+        """Per settlement currency: realized ``gross``, ``fees``, and ``net`` (gross - fees).
+
+        With ``marks`` (prices by instrument index) also ``unrealized``, which ``net`` then includes; an open position
+        without a mark counts as nothing.
+        """
+        with localcontext(_EXACT):
+            answer = {
+                currency: {"gross": account.gross, "fees": account.fees, "net": account.gross - account.fees}
+                for currency, account in self._accounts.items()
+            }
+            if marks is not None:
+                for entry in answer.values():
+                    entry["unrealized"] = _ZERO
+                for index, holding in self._holdings.items():
+                    if index in marks:
+                        entry = answer[holding.instrument.settlement]
+                        profit = self.unrealized(index, marks[index])
+                        entry["unrealized"] += profit
+                        entry["net"] += profit
+        return answer
+
+
+def _trade(holding: _Holding, side: Side, fill: OrderFilled) -> Decimal:
+    """Move the position by the fill; the gross profit that this realized."""
+    instrument = holding.instrument
+    held = holding.position.quantity
+    change = side * fill.quantity
+    closed = 0 if held * change >= 0 else side * min(abs(held), fill.quantity)  # the part of the change that closes
+    opened = change - closed
+    realized = _ZERO
+    opened_at = holding.position.opened_at
+    if closed:
+        released = holding.cost if closed == -held else _rounded(holding.cost * -closed / held)
+        realized = -_value(instrument, closed, fill.price) - released
+        holding.cost -= released
+    if opened:
+        if held + closed == 0:
+            opened_at = fill.ts_event
+        holding.cost += _value(instrument, opened, fill.price)
+    after = held + change
+    holding.position = Position(quantity=after, average_price=_average(holding, after), opened_at=opened_at) if after else _FLAT
+    return realized
+
+
+def _value(instrument: Instrument, quantity: int, price: int) -> Decimal:
+    count = instrument.quantity(quantity) * instrument.multiplier
+    if instrument.kind is InstrumentKind.INVERSE:
+        return _rounded(-count / instrument.price(price))
+    return count * instrument.price(price)
+
+
+def _average(holding: _Holding, quantity: int) -> Decimal:
+    count = holding.instrument.quantity(quantity) * holding.instrument.multiplier
+    ratio = -count / holding.cost if holding.instrument.kind is InstrumentKind.INVERSE else holding.cost / count
+    rounded = _rounded(ratio)
+    whole = rounded.to_integral_value()
+    return whole if rounded == whole else rounded.normalize()
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(_QUANTUM)
