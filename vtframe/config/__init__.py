@@ -1,0 +1,27 @@
+"""TOML to typed, frozen structs; every fault at once, each with its line. Knows no part and loads no plugin."""
+
+from vtframe.config.decode import decode_part, decode_table
+from vtframe.config.document import Document, Place, read_document
+from vtframe.config.read import in_order, load_config, read_config
+from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, Use
+from vtframe.config.wording import nearest
+
+__all__ = [
+    "Config",
+    "Document",
+    "Lane",
+    "LaneTable",
+    "ModelTable",
+    "Place",
+    "RowsTable",
+    "SamplingTable",
+    "SessionTable",
+    "Use",
+    "decode_part",
+    "decode_table",
+    "in_order",
+    "load_config",
+    "nearest",
+    "read_config",
+    "read_document",
+]

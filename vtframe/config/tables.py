@@ -1,0 +1,119 @@
+"""The tables of a configuration, typed and frozen. A part's own keys stay raw here: only its class knows them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vtframe.config.document import Document, Place
+from vtframe.config.lines import KeyPath
+from vtframe.config.write import to_toml
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""A lane's or model's name: it becomes part of file names and order ids."""
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """One part asked for: ``use`` names it, ``settings`` are its own keys, ``path`` is where it stands."""
+
+    use: str
+    settings: dict[str, Any] = {}
+    path: KeyPath = ()
+
+
+class SessionTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[vtframe]``"""
+
+    plugins: tuple[str, ...] = ()  # installed plugins to load; what is not named is not imported
+    local: tuple[str, ...] = ()  # Python files, relative to the configuration
+    sessions: str = "sessions"  # the folder that session folders go into, relative to the configuration
+
+
+class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[sampling]``: when a row is made."""
+
+    every: Literal["frame", "top", "trade", "clock"] = "frame"
+    interval_ms: Annotated[int, Meta(ge=1)] | None = None  # for "clock" alone
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, as bundles state it: ``frame``, ``top``, ``trade`` or ``clock 100 ms``."""
+        return f"clock {self.interval_ms} ms" if self.every == "clock" else self.every
+
+
+class RowsTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[rows]``: what a row is made of, and how many are kept in memory per instrument."""
+
+    dtype: Literal["float32", "float64"] = "float32"
+    ring: Annotated[int, Meta(ge=2, le=1 << 24)] = 4096
+
+
+class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[models]]``. What was missing or wrong is empty, beside a fault."""
+
+    bundle: Annotated[str, Meta(min_length=1)] = ""  # a folder, relative to the configuration; required
+    name: Name = ""  # the bundle folder's name where none is given
+    where: Literal["inline"] = "inline"
+    deadline_us: Annotated[int, Meta(ge=1)] = 50_000
+    stale_ms: Annotated[int, Meta(ge=1)] = 1_000
+
+
+class LaneTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[lanes]]``, without its parts' tables."""
+
+    id: Name = ""  # lane1, lane2, ... where none is given
+    model: str = ""  # a model's name; required
+    when_late: Literal["hold", "cancel", "flatten"] = "hold"
+    capital: Decimal = Decimal(10_000)  # quote currency
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One lane: its own settings and the parts that it uses. ``strategy`` is None only beside a fault."""
+
+    id: str
+    table: LaneTable
+    strategy: Use | None
+    execution: Use | None
+    limits: tuple[Use, ...] = ()
+    path: KeyPath = ()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration as read. Beside faults it holds what could be read, for finding more of them, and is not to be run."""
+
+    document: Document
+    session: SessionTable
+    feed: Use | None
+    sampling: SamplingTable
+    rows: RowsTable
+    features: tuple[Use, ...]
+    models: tuple[ModelTable, ...]
+    lanes: tuple[Lane, ...]
+    risk: tuple[Use, ...]
+    sinks: tuple[Use, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.document.path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, which relative paths start from."""
+        return self.document.path.resolve().parent
+
+    def resolve(self, text: str) -> Path:
+        """``text`` as a path, relative to the configuration's folder."""
+        return self.folder / Path(text).expanduser()
+
+    def place(self, *path: str | int) -> Place:
+        """Where a key stands, for faults."""
+        return Place(self.document, path)
+
+    @property
+    def as_run(self) -> str:
+        """The configuration as TOML with what the command line changed; the file's own text where it changed nothing."""
+        return to_toml(self.document.data) if self.document.overridden else self.document.text
