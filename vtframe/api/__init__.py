@@ -8,8 +8,9 @@ from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
 from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
-from vtframe.api.strategy import LaneView, Strategy, Top
+from vtframe.api.strategy import LaneView, Strategy
 from vtframe.clock import Clock
+from vtframe.domain import Top
 from vtframe.errors import (
     BundleError,
     ConfigError,

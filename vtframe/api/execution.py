@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from vtframe.api.part import Part
 from vtframe.api.source import InstrumentTable
-from vtframe.api.strategy import Top
 from vtframe.clock import Clock
-from vtframe.domain import BookState, CancelOrder, OrderEvent, Records, Side, SubmitOrder
+from vtframe.domain import BookState, CancelOrder, OrderEvent, Records, Side, SubmitOrder, Top
 
 
 @final

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from vtframe.api.model import BundleInfo
 from vtframe.api.part import Part
-from vtframe.domain import BookState, Instrument, Intent, OrderFilled, Position, Prediction
-
-
-class Top(NamedTuple):
-    """Best bid and ask of a book, fixed point; 0 quantity where a side is empty."""
-
-    bid: int
-    bid_quantity: int
-    ask: int
-    ask_quantity: int
+from vtframe.domain import BookState, Instrument, Intent, OrderFilled, Position, Prediction, Top
 
 
 class LaneView(Protocol):

@@ -26,6 +26,7 @@ from vtframe.domain.order import (
 from vtframe.domain.prediction import Prediction, Verdict
 from vtframe.domain.records import EVENT, FRAME, PREDICTION, ROW, EventFlag, EventKind, FrameKind, Records
 from vtframe.domain.sequence import SequenceRule
+from vtframe.domain.top import Top
 
 __all__ = [
     "EVENT",
@@ -61,6 +62,7 @@ __all__ = [
     "Side",
     "SubmitOrder",
     "TimeInForce",
+    "Top",
     "Verdict",
     "to_decimal",
     "to_fixed",
