@@ -7,8 +7,7 @@ from typing import Protocol
 import msgspec
 
 from vtframe.api.part import Part
-from vtframe.api.strategy import Top
-from vtframe.domain import BookState, Denied, Instrument, Position, Prediction, Side, SubmitOrder
+from vtframe.domain import BookState, Denied, Instrument, Position, Prediction, Side, SubmitOrder, Top
 
 
 class RiskContext(Protocol):
