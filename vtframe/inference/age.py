@@ -1,0 +1,54 @@
+"""How far arrivals lag behind what the connection can do: frames that waited in a buffer are not taken for fresh."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NEVER: Final = 1 << 62
+
+
+class Backlog:
+    """How far ``ts_recv - ts_event`` stands above its minimum over the last ``window_ns``, in ns.
+
+    The venue's clock and ours may differ by any constant: it cancels. The window is kept as ``buckets`` minima, so that a step
+    costs the same however fast events come; an old minimum is forgotten after ``window_ns`` and at most one bucket more.
+    Time is ``ts_recv``; where it goes back, nothing is forgotten. A source that states no time (``ts_event <= 0``) has no
+    backlog.
+    """
+
+    __slots__ = ("_before", "_edge", "_minima", "_newest", "_slot", "_step")
+
+    def __init__(self, *, window_ns: int = 60_000_000_000, buckets: int = 15) -> None:
+        if buckets < 1 or window_ns < buckets:
+            raise ValueError(f"a window of {window_ns} ns cannot be kept in {buckets} buckets")
+        self._step = window_ns // buckets
+        self._minima = [_NEVER] * buckets  # of the buckets before the newest, a ring
+        self._slot = 0
+        self._before = _NEVER  # the least of them
+        self._newest = _NEVER  # of the bucket that is being filled
+        self._edge = -_NEVER  # where that bucket ends
+
+    def observe(self, ts_event: int, ts_recv: int) -> int:
+        """Take in one arrival and return its backlog, ns, 0 or more."""
+        if ts_event <= 0:
+            return 0
+        if ts_recv >= self._edge:
+            self._turn(ts_recv)
+        delay = ts_recv - ts_event
+        if delay < self._newest:
+            self._newest = delay
+        return delay - min(self._newest, self._before)
+
+    def _turn(self, ts_recv: int) -> None:
+        """Close the newest bucket, and those after it that stayed empty; open the one that holds ``ts_recv``."""
+        minima = self._minima
+        if self._edge == -_NEVER:
+            self._edge = ts_recv + self._step
+            return
+        closed = (ts_recv - self._edge) // self._step + 1
+        for turn in range(min(closed, len(minima) + 1)):
+            minima[self._slot] = self._newest if turn == 0 else _NEVER
+            self._slot = (self._slot + 1) % len(minima)
+        self._edge += closed * self._step
+        self._before = min(minima)
+        self._newest = _NEVER

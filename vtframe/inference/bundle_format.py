@@ -1,0 +1,208 @@
+"""What bundle.toml may say: its tables as structs, read with one clear message per fault, written as TOML."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from vtframe.api import BundleError, InputFeature, Label
+
+FORMAT_VERSION = 1
+DESCRIPTION = "bundle.toml"
+
+Name = Annotated[str, Meta(min_length=1)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """``[input]``: what the model reads, in order."""
+
+    features: Annotated[tuple[InputFeature, ...], Meta(min_length=1)]
+    window: Annotated[int, Meta(ge=1)] = 1
+    dtype: Literal["float32", "float64"] = "float32"
+    normalization: str = "in the graph"
+    sampling: Name
+    instruments: tuple[str, ...] = ()
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """``[output]``: what the model's numbers mean. Moves are in bps of the mid, measured out of sample."""
+
+    classes: Annotated[tuple[Name, ...], Meta(min_length=2)]
+    label: Label
+    calibration: str = ""
+    expected_move_bps: tuple[float, ...]
+    variance_bps2: Annotated[float, Meta(ge=0)]
+    horizon_ns: Annotated[int, Meta(ge=1)]
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """``[provenance]``: where the model came from, so that it can be made again and judged."""
+
+    made_by: str = ""
+    data: tuple[str, ...] = ()
+    span: str = ""
+    split: str = ""
+    code_version: str = ""
+    fingerprint: str = ""
+    rows: dict[str, int] = {}
+    metrics: dict[str, float] = {}
+    baselines: dict[str, float] = {}
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """All of bundle.toml."""
+
+    format_version: int = FORMAT_VERSION
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    backend: Name
+    file: Name
+    trusted: bool = False
+    input: Input
+    output: Output
+    provenance: Provenance = Provenance()
+    files: dict[str, Sha256] = {}
+
+
+def read_description(path: Path) -> Description:
+    """Read and check ``path``; raises BundleError that names the file and the key."""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BundleError(str(path), "is missing", "a bundle is a folder with bundle.toml and the model's files") from None
+    except OSError as e:
+        raise BundleError(str(path), f"cannot be read: {e.strerror}") from None
+    except UnicodeDecodeError as e:
+        raise BundleError(str(path), f"is not UTF-8 text (byte {e.start})") from None
+    except tomllib.TOMLDecodeError as e:
+        raise BundleError(str(path), f"is not TOML: {e}") from None
+    _check_version(path, tables)
+    _check_keys(path, Description, tables, ())
+    try:
+        description = msgspec.convert(tables, Description)
+    except msgspec.ValidationError as e:
+        raise _fault(path, str(e)) from None
+    _check_sense(path, description)
+    return description
+
+
+def render_description(description: Description) -> str:
+    """``description`` as TOML: the same description always gives the same bytes."""
+    values = msgspec.to_builtins(description)
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    features = values["input"].pop("features")
+    lines += _table("input", values["input"])
+    for feature in features:
+        lines += ["", "[[input.features]]", *(f"{key} = {_toml(value)}" for key, value in feature.items())]
+    for name in ("output", "provenance", "files"):
+        lines += _table(name, values[name])
+    return "\n".join(lines) + "\n"
+
+
+def _check_version(path: Path, tables: Mapping[str, Any]) -> None:
+    version = tables.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise BundleError(f"{path} format_version", f"found {version!r}, expected a whole number from 1 on")
+    if version > FORMAT_VERSION:
+        problem = f"found {version}, this vtframe reads up to {FORMAT_VERSION}"
+        raise BundleError(f"{path} format_version", problem, "use a newer vtframe, or export the bundle again")
+
+
+def _check_keys(path: Path, kind: type[msgspec.Struct], table: object, above: tuple[str, ...]) -> None:
+    """Refuse keys that no field stands for; nested structs are found through the fields' types."""
+    if not isinstance(table, Mapping):
+        return  # msgspec says what was expected
+    hints = get_type_hints(kind)
+    known = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise BundleError(_place(path, (*above, key)), "unknown key", hint)
+        nested = _struct_in(hints[known[key]])
+        if nested is not None:
+            parts = enumerate(value) if isinstance(value, list) else [("", value)]
+            for position, part in parts:
+                _check_keys(path, nested, part, (*above, f"{key}[{position}]" if position != "" else key))
+
+
+def _struct_in(hint: Any) -> type[msgspec.Struct] | None:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint
+    if get_origin(hint) in (Annotated, tuple, list) or isinstance(hint, UnionType):
+        return next(filter(None, map(_struct_in, get_args(hint))), None)
+    return None
+
+
+def _check_sense(path: Path, description: Description) -> None:
+    output = description.output
+    if len(output.expected_move_bps) != len(output.classes):
+        problem = f"found {len(output.expected_move_bps)} numbers, expected one per class: {', '.join(output.classes)}"
+        raise BundleError(f"{path} [output] expected_move_bps", problem)
+    if not all(map(math.isfinite, (*output.expected_move_bps, output.variance_bps2))):
+        raise BundleError(f"{path} [output]", "expected_move_bps and variance_bps2 must be finite numbers")
+    if output.label.horizon_rows < 1:
+        raise BundleError(f"{path} [output.label] horizon_rows", f"found {output.label.horizon_rows}, expected 1 or more")
+    columns = [column for feature in description.input.features for column in feature.columns]
+    for what, key, names in (("class", "[output] classes", output.classes), ("column", "[input] features", columns)):
+        twice = sorted({name for name in names if list(names).count(name) > 1})
+        if twice:
+            raise BundleError(f"{path} {key}", f"{what} {twice[0]!r} is there twice")
+    for number, feature in enumerate(description.input.features):
+        if not feature.columns:
+            raise BundleError(f"{path} [[input.features]] {number + 1}", f"{feature.label!r} has no columns")
+
+
+def _fault(path: Path, message: str) -> BundleError:
+    """msgspec's ``Expected `int`, got `str` - at `$.input.window``` as place and problem."""
+    missing = re.match(r"Object missing required field `(?P<key>\w+)`(?: - at `\$\.?(?P<place>.*)`)?$", message)
+    if missing:
+        steps = (*filter(None, (missing["place"] or "").split(".")), missing["key"])
+        return BundleError(_place(path, steps), "is missing")
+    problem, _, place = message.partition(" - at `$")
+    found = re.match(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$", problem)
+    if found:
+        problem = f"found {found['got']}, expected {found['expected']}"
+    return BundleError(_place(path, tuple(filter(None, place.rstrip("`").split(".")))), problem[0].lower() + problem[1:])
+
+
+def _place(path: Path, steps: Sequence[str]) -> str:
+    table = f" [{'.'.join(steps[:-1])}]" if len(steps) > 1 else ""
+    return f"{path}{table} {steps[-1]}" if steps else str(path)
+
+
+def _table(name: str, table: Mapping[str, Any]) -> list[str]:
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    nested = {key: value for key, value in table.items() if isinstance(value, dict) and value}
+    lines = ["", f"[{name}]", *(f"{_key(key)} = {_toml(value)}" for key, value in plain.items())]
+    for key, value in nested.items():
+        lines += _table(f"{name}.{_key(key)}", value)
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):  # TOML has no null: a setting of None is a setting left out
+        return f"{{ {', '.join(f'{_key(k)} = {_toml(v)}' for k, v in value.items() if v is not None)} }}".replace("{  }", "{}")
+    raise TypeError(f"{value!r} has no form in TOML")
