@@ -1,0 +1,92 @@
+"""Bytes of a file, whatever it is packed with, in bounded memory. What a file is packed with is read from its first bytes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import zstandard
+
+from vtframe.errors import RecordingError
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = b"\x2a\x4d\x18"  # bytes 2 to 4 of a zstd frame that carries no data; the first is 0x50 to 0x5f
+_CHUNK = 1 << 14  # small, since what is unpacked together with a corrupt place is lost with it
+
+
+class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def compression(path: Path) -> str:
+    """``gzip``, ``zstd`` or ``none``. Raises RecordingError where there is no readable, non-empty file."""
+    with _open(path) as file:
+        head = file.read(4)
+    if not head:
+        raise RecordingError(str(path), "the file is empty")
+    if head.startswith(_GZIP):
+        return "gzip"
+    if head == _ZSTD or (head[1:] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F):
+        return "zstd"
+    return "none"
+
+
+def unpacked(path: Path, on_damage: Callable[[str], None]) -> Iterator[bytes]:
+    """The file's content in pieces. Members and frames that follow each other are read through.
+
+    A packed file that is cut short or corrupt ends there: everything before is yielded, then ``on_damage`` is told why.
+    """
+    kind = compression(path)
+    with _open(path) as file:
+        if kind == "none":
+            while piece := file.read(_CHUNK):
+                yield piece
+        elif kind == "gzip":
+            yield from _packed(file, "gzip", lambda: zlib.decompressobj(31), on_damage)
+        else:
+            yield from _packed(file, "zstd", lambda: zstandard.ZstdDecompressor().decompressobj(), on_damage)
+
+
+def _packed(file: BinaryIO, kind: str, start: Callable[[], _Unpacker], on_damage: Callable[[str], None]) -> Iterator[bytes]:
+    unpacker = start()
+    fresh = True  # nothing of the current member has been read
+    first = True  # it is the file's first member
+    while data := file.read(_CHUNK):
+        while data:
+            if fresh and not first and not data.strip(b"\0"):
+                break  # padding after the last member (tapes, block devices); more of it may follow
+            try:
+                piece = unpacker.decompress(data)
+            except (zlib.error, zstandard.ZstdError) as e:
+                on_damage(f"corrupt {kind}: what follows cannot be unpacked ({e})")
+                return
+            fresh = False
+            if piece:
+                yield piece
+            data = b""
+            if unpacker.eof:
+                data = unpacker.unused_data
+                unpacker, fresh, first = start(), True, False
+    if not fresh:
+        on_damage(f"{kind} cut short: the file ends inside its compressed data")
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise RecordingError(
+            str(path), "is a folder", "name one file; a recording of several files is played in the order given"
+        )
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        near = sorted(p.name for p in path.parent.glob(f"{path.name.partition('.')[0]}*"))[:3] if path.parent.is_dir() else []
+        raise RecordingError(str(path), "no such file", f"near it: {', '.join(near)}" if near else "") from None
+    except OSError as e:
+        raise RecordingError(str(path), f"cannot be read: {e.strerror or e}") from None
