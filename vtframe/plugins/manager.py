@@ -30,6 +30,7 @@ class PluginStatus(NamedTuple):
     name: str
     origin: Origin
     source: str  # a module, a distribution with its version, or a file
+    installed: bool  # False where it was named and is not there
     named: bool  # built-in ones always are
     loaded: bool
     problem: str  # why it is broken; empty where it is not
@@ -93,33 +94,36 @@ class Plugins:
                 answers.append(Answer(plugin, value, None))
         return answers
 
-    def add(self, name: str, origin: Origin, source: str, load: Callable[[], Any]) -> None:
+    def add(self, name: str, origin: Origin, source: str, load: Callable[[], Any], *, installed: bool = True) -> None:
         """Load one plugin by calling ``load``, and take in its parts. Whatever is wrong goes to ``errors``."""
         if name in self._status:
             self.errors.append(PluginError(name, f"{self._status[name].source} and {source} are plugins of one name"))
             return
+        status = PluginStatus(name, origin, source, installed=installed, named=True, loaded=True, problem="")
         try:
             module = load()
             self._register(module, name)
-            self._status[name] = PluginStatus(name, origin, source, named=True, loaded=True, problem="")
+            self._status[name] = status
             found = self._collect(name, module if origin == "local" else None)
         except PluginError as e:
-            self._break(name, origin, source, [e])
+            self._break(status, [e])
         else:
             if found:
-                self._break(name, origin, source, found)
+                self._break(status, found)
 
-    def list_unnamed(self, name: str, source: str, problem: str = "") -> None:
+    def list_unnamed(self, name: str, source: str) -> None:
         """Note a plugin that is installed and was not asked for."""
-        self._status[name] = PluginStatus(name, "installed", source, named=False, loaded=False, problem=problem)
+        self._status[name] = PluginStatus(name, "installed", source, installed=True, named=False, loaded=False, problem="")
         for registry in self.registries:
             registry.unnamed = (*registry.unnamed, name)
 
-    def _break(self, name: str, origin: Origin, source: str, errors: Sequence[PluginError]) -> None:
+    def _break(self, status: PluginStatus, errors: Sequence[PluginError]) -> None:
+        name = status.name
         self.errors += errors
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
-        self._status[name] = PluginStatus(name, origin, source, named=True, loaded=False, problem=errors[0].problem)
+        told = "; ".join(text for error in errors for text in (error.problem, error.hint) if text)
+        self._status[name] = status._replace(loaded=False, problem=told)
         for registry in self.registries:
             registry.broken = (*registry.broken, name)
 

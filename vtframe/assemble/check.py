@@ -1,0 +1,159 @@
+"""Everything about a configuration that can be checked without opening a feed, a model or an order's way.
+
+``vtframe check`` prints what is found here, and a session starts from it, so the two never disagree.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, Kernel
+from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
+from vtframe.builtin import PLUGINS
+from vtframe.config import Config, Place, in_order, nearest, read_config
+from vtframe.errors import ConfigError, Fault
+from vtframe.inference.bundle import load_bundle
+from vtframe.inference.schema import compare_schema
+from vtframe.plugins import Plugins
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration looked at from all sides. Fit to run only where ``faults`` is empty."""
+
+    config: Config
+    plugins: Plugins
+    parts: Parts | None
+    schema: tuple[InputFeature, ...]  # the features as a row's schema, in order
+    bundles: dict[str, BundleInfo]  # by model name
+    faults: tuple[Fault, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row."""
+        return tuple(column for feature in self.schema for column in feature.columns)
+
+    def usable_parts(self) -> Parts:
+        """The parts, to run with; raises ConfigError with every fault where there is one."""
+        if self.faults or self.parts is None:
+            raise ConfigError(*self.faults)
+        return self.parts
+
+
+def check(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: Sequence[str] = PLUGINS) -> list[Fault]:
+    """Every fault of the configuration at ``path``, in the order of its lines; empty where a session can be made of it."""
+    try:
+        return list(examine(path, overrides=overrides, builtin=builtin).faults)
+    except ConfigError as e:
+        return list(e.faults)
+
+
+def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: Sequence[str] = PLUGINS) -> Examined:
+    """Read ``path``, load its plugins, make its parts, and check them against each other.
+
+    Raises ConfigError only where the file cannot be read as TOML; every other fault is in the answer.
+    """
+    config, faults = read_config(path, overrides=overrides)
+    plugins = load_registries(config, faults, builtin=builtin)
+    features = decode_features(config, plugins.registries, faults)
+    parts = decode_parts(config, plugins.registries, faults, features=[feature for feature, _ in features])
+    schema = _schema(features, faults)
+    bundles = _bundles(config, plugins, faults)
+    wanted = config.document.data.get("features")
+    if isinstance(wanted, list) and 0 < len(schema) == len(wanted):  # else the difference is a fault that is told already
+        _compare(config, schema, bundles, faults)
+    _check_lanes(config, faults)
+    _ask_plugins(config, plugins, faults)
+    return Examined(
+        config=config, plugins=plugins, parts=parts, schema=tuple(schema), bundles=bundles, faults=tuple(in_order(faults))
+    )
+
+
+def _schema(features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> list[InputFeature]:
+    """What a row is made of; a feature that cannot say so, and a column made twice, are faults."""
+    schema = []
+    owners: dict[str, Place] = {}
+    for feature, place in features:
+        try:
+            kernel = feature.kernel()
+        except Exception as e:  # noqa: BLE001 - a feature's own code may raise anything; it is that feature's fault, and is told
+            faults.append(place.fault(f"feature {feature.name!r}: kernel() failed: {type(e).__name__}: {e}"))
+            continue
+        if not isinstance(kernel, Kernel):
+            faults.append(place.fault(f"feature {feature.name!r}: kernel() returned {kernel!r}, expected a Kernel"))
+            continue
+        columns = feature.columns(kernel)
+        for column in columns:
+            if column in owners:
+                problem = f"column {column!r} is made twice, first on line {owners[column].line}"
+                faults.append(place.at("as").fault(problem, 'tell them apart with as = "..."'))
+            else:
+                owners[column] = place
+        schema.append(InputFeature(use=feature.name, label=feature.label, columns=columns, settings=feature.settings()))
+    return schema
+
+
+def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str, BundleInfo]:
+    bundles = {}
+    for index, model in enumerate(config.models):
+        if not model.bundle:  # a fault already
+            continue
+        place = config.place("models", index, "bundle")
+        try:
+            bundle = load_bundle(config.resolve(model.bundle))
+        except BundleError as e:
+            faults.append(place.fault(f"{e.where}: {e.problem}", e.hint))
+            continue
+        try:
+            plugins.registries.model_backends.get(bundle.backend)
+        except ConfigError as e:
+            faults += [place.fault(f"bundle {bundle.name!r} needs {fault.problem}", fault.hint) for fault in e.faults]
+        if bundle.window > config.rows.ring:
+            problem = f"model {model.name!r} sees {bundle.window} rows, [rows] ring keeps {config.rows.ring}"
+            faults.append(place.fault(problem, f"set ring to {bundle.window} or more"))
+        bundles[model.name] = bundle
+    return bundles
+
+
+def _compare(config: Config, schema: Sequence[InputFeature], bundles: Mapping[str, BundleInfo], faults: list[Fault]) -> None:
+    """Every bundle must have been trained on the rows that this pipeline makes."""
+    for index, model in enumerate(config.models):
+        bundle = bundles.get(model.name)
+        if bundle is None:
+            continue
+        difference = compare_schema(bundle, schema, config.sampling.rule, dtype=config.rows.dtype)
+        if difference:
+            problem = "\n    ".join(["the model was trained on other rows than the pipeline makes:", *difference])
+            hint = "make [[features]], [sampling] and [rows] what `vtframe model inspect` shows, or train again"
+            faults.append(config.place("models", index, "bundle").fault(problem, "\n    " + hint))
+
+
+def _check_lanes(config: Config, faults: list[Fault]) -> None:
+    names = [model.name for model in config.models]
+    if "" in names:  # a model whose name is not known is a fault already; a lane may mean it
+        return
+    for lane in config.lanes:
+        wanted = lane.table.model
+        if wanted and wanted not in names:
+            hint = nearest(wanted, names) or (f"models: {', '.join(names)}" if names else "")
+            faults.append(config.place(*lane.path, "model").fault(f"no model {wanted!r}", hint))
+
+
+def _ask_plugins(config: Config, plugins: Plugins, faults: list[Fault]) -> None:
+    """What only plugins can see. Each gets a copy: a check changes nothing."""
+    for answer in plugins.call("check_config", config=copy.deepcopy(config.document.data)):
+        if answer.error is not None:
+            faults.append(Fault(file=str(config.path), problem=str(answer.error)))
+            continue
+        found = answer.value if isinstance(answer.value, (list, tuple)) else [answer.value]
+        for fault in found:
+            if isinstance(fault, Fault):
+                faults.append(fault if fault.file else msgspec.structs.replace(fault, file=str(config.path)))
+            else:
+                problem = f"plugin {answer.plugin!r}: check_config returned {answer.value!r}, expected a list of Fault"
+                faults.append(Fault(file=str(config.path), problem=problem))
+                break

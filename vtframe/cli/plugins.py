@@ -1,0 +1,113 @@
+"""``vtframe plugins``: which parts there are and who gives them; which plugins there are and what became of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vtframe.builtin import PLUGINS
+from vtframe.cli.plugin_commands import DEFAULT_CONFIG
+from vtframe.config import SessionTable, read_config
+from vtframe.plugins import Plugins, load_plugins
+
+_CONFIG = click.option(
+    "-c", "--config", type=click.Path(path_type=Path), help="Load the plugins that it names; ./vtframe.toml where there is one."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+
+
+@click.group(invoke_without_command=True)
+@_CONFIG
+@_JSON
+@click.pass_context
+def plugins(ctx: click.Context, *, config: Path | None, as_json: bool) -> None:
+    """List parts by kind, and plugins with what became of them."""
+    if ctx.invoked_subcommand is None:
+        _show(config, as_json=as_json)
+    else:
+        ctx.obj = (config, as_json)
+
+
+@plugins.command("list")
+@_CONFIG
+@_JSON
+@click.pass_obj
+def list_plugins(outer: tuple[Path | None, bool], *, config: Path | None, as_json: bool) -> None:
+    """List parts by kind, and plugins with what became of them."""
+    _show(config or outer[0], as_json=as_json or outer[1])
+
+
+def _show(config: Path | None, *, as_json: bool) -> None:
+    found = _load(config)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(_as_data(found))).decode())
+    else:
+        _print(found)
+
+
+def _load(config: Path | None) -> Plugins:
+    """Load what the configuration names. Its other faults are not asked about here; ``vtframe check`` tells them."""
+    path = config or DEFAULT_CONFIG
+    session, folder = SessionTable(), Path()
+    if config is not None or path.is_file():
+        read, _ = read_config(path)
+        session, folder = read.session, read.folder
+    return load_plugins(PLUGINS, named=session.plugins, local=session.local, folder=folder)
+
+
+def _as_data(found: Plugins) -> dict[str, Any]:
+    parts = [{"kind": part.kind, "name": part.name, "plugin": part.plugin, "doc": part.summary} for part in found.parts]
+    commands = [
+        {"kind": "command", "name": name, "plugin": plugin, "doc": command.get_short_help_str(200)}
+        for name, (command, plugin) in found.commands.items()
+    ]
+    status = [
+        {
+            "name": plugin.name,
+            "origin": plugin.origin,
+            "source": plugin.source,
+            "installed": plugin.installed,
+            "named": plugin.named,
+            "loaded": plugin.loaded,
+            "broken": bool(plugin.problem),
+            "problem": plugin.problem,
+        }
+        for plugin in found.status
+    ]
+    return {"parts": parts + commands, "plugins": status}
+
+
+def _print(found: Plugins) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    parts = _table("kind", "name", "plugin", "what it is")
+    previous = ""
+    for part in _as_data(found)["parts"]:
+        kind = part["kind"] if part["kind"] != previous else ""
+        previous = part["kind"]
+        parts.add_row(kind, part["name"], escape(part["plugin"]), escape(part["doc"].replace("``", "")))
+    console.print(parts)
+    console.print()
+    table = _table("plugin", "from", "state", "why")
+    for plugin in found.status:
+        if plugin.loaded:
+            state = "[green]loaded[/green]"
+        elif plugin.named:
+            state = "[red]broken[/red]" if plugin.installed else "[red]not installed[/red]"
+        else:
+            state = "installed, not named"
+        table.add_row(escape(plugin.name), escape(plugin.source), state, escape(plugin.problem))
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
