@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 def _word(field: str) -> tuple[int, int]:
     """Where a field of a ROW lies when the record is read as 64-bit words: which word, and how far to shift it."""
-    word, byte = divmod(int((ROW.fields or {})[field][1]), 8)
+    offsets = {name: int(place[1]) for name, place in (ROW.fields or {}).items()}
+    word, byte = divmod(offsets[field], 8)
     return word, 8 * byte
 
 

@@ -34,6 +34,8 @@ class OnnxModel:
             self._input[...] = batch
             self._run()
             return self._output
+        if self._session is None:
+            raise ValueError("the model is closed")
         count = len(batch)
         if batch.shape != (count, *self._window) or count == 0:
             raise ValueError(f"found a batch of shape {batch.shape}, expected (n, {self._window[0]}, {self._window[1]}), n > 0")
@@ -54,9 +56,11 @@ class OnnxModel:
         return answer
 
     def close(self) -> None:
+        if self._session is None:
+            return
         self._bound.clear()
-        self._run = _closed
-        self._shape = ()
+        del self._run  # it holds the session
+        self._shape = ()  # no batch has it: every call comes to the message
         self._session = None
 
     def _bind(self, count: int) -> tuple[NDArray[Any], Callable[[], None], NDArray[np.float32]]:
@@ -74,7 +78,3 @@ class OnnxModel:
             session.run_with_iobinding(binding)
 
         return entered.reshape(count, *self._window), run, answered
-
-
-def _closed() -> None:
-    raise ValueError("the model is closed")
