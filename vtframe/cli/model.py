@@ -1,0 +1,137 @@
+"""``vtframe model``: what a bundle is, and whether it is whole and runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vtframe.api import BundleInfo, ModelBackend
+from vtframe.builtin import PLUGINS
+from vtframe.cli.plugin_commands import DEFAULT_CONFIG
+from vtframe.config import SessionTable, read_config
+from vtframe.inference.bundle import load_bundle
+from vtframe.inference.verify import Check, verify_model
+from vtframe.plugins import load_plugins
+
+_BUNDLE = click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+_CONFIG = click.option(
+    "-c", "--config", type=click.Path(path_type=Path), help="Load the plugins that it names; ./vtframe.toml where there is one."
+)
+
+
+@click.group()
+def model() -> None:
+    """Inspect and verify model bundles."""
+
+
+@model.command()
+@_BUNDLE
+@_JSON
+def inspect(path: Path, *, as_json: bool) -> None:
+    """Show what a bundle says of its model: inputs, outputs, where it came from, how good it was out of sample.
+
+    The files' hashes are checked; the model is not opened.
+    """
+    bundle = load_bundle(path)
+    if as_json:
+        _print_json(_as_data(bundle))
+    else:
+        _print_bundle(bundle)
+
+
+@model.command()
+@_BUNDLE
+@_CONFIG
+@_JSON
+def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
+    """Check a bundle: its files against their hashes, its graph against its description, and a few rows through it.
+
+    Its backend comes from the plugins that the configuration names, or from the installed plugin of the backend's name.
+    Exits 0 when everything holds, 1 when a check fails, 2 when the bundle is refused.
+    """
+    bundle = load_bundle(path)
+    opened = _backend(bundle, config)().open(bundle)
+    try:
+        checks = [Check("files", ok=True, found=f"{len(bundle.files)} of {len(bundle.files)} have the sha256 that is listed")]
+        checks += verify_model(opened, bundle)
+    finally:
+        opened.close()
+    ok = all(check.ok for check in checks)
+    if as_json:
+        rows = [check._asdict() for check in checks]
+        _print_json({"bundle": str(path), "name": bundle.name, "hash": bundle.hash, "ok": ok, "checks": rows})
+    else:
+        _print_checks(bundle, checks)
+    return 0 if ok else 1
+
+
+def _backend(bundle: BundleInfo, config: Path | None) -> type[ModelBackend]:
+    """The class of the bundle's backend; naming a bundle asks for the plugin that is named like its backend."""
+    session, folder = SessionTable(), Path()
+    if config is not None or DEFAULT_CONFIG.is_file():
+        read, _ = read_config(config or DEFAULT_CONFIG)
+        session, folder = read.session, read.folder
+    plugins = load_plugins(PLUGINS, named=session.plugins, local=session.local, folder=folder)
+    if bundle.backend not in plugins.registries.model_backends.names() and bundle.backend not in session.plugins:
+        plugins = load_plugins(named=[bundle.backend])
+        plugins.raise_errors()
+    return plugins.registries.model_backends.get(bundle.backend)
+
+
+def _as_data(bundle: BundleInfo) -> dict[str, Any]:
+    return {**msgspec.to_builtins(bundle, enc_hook=str), "columns": list(bundle.columns)}
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(data)).decode())
+
+
+def _print_bundle(bundle: BundleInfo) -> None:
+    label = bundle.label
+    horizon = (
+        f"{label.horizon_rows} rows ahead (median {bundle.horizon_ns / 1e9:.3g} s), flat within {label.threshold_bps:g} bps"
+    )
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("hash", bundle.hash)
+    table.add_row("model", f"{bundle.file}, {bundle.backend} backend")
+    table.add_row("input", f"{bundle.window} row(s) of {len(bundle.columns)} {bundle.dtype}, normalized {bundle.normalization}")
+    table.add_row("rows", f"{bundle.sampling}; {', '.join(bundle.instruments) or 'any instrument'}")
+    for feature in bundle.features:
+        settings = ", ".join(f"{key} = {value!r}" for key, value in feature.settings.items())
+        part = feature.use if feature.use != feature.label else ""
+        table.add_row("", escape(f"{', '.join(feature.columns)}  {part} {settings}".rstrip()))
+    table.add_row("answers", f"{label.kind}, {horizon}")
+    for name, move in zip(bundle.classes, bundle.expected_move_bps, strict=True):
+        table.add_row("", f"{name}  expected move {move:+.4g} bps")
+    table.add_row("", f"variance {bundle.variance_bps2:.4g} bps^2")
+    table.add_row("calibration", escape(bundle.calibration or "not stated"))
+    for name, value in bundle.metrics.items():
+        beside = f"  (baseline {bundle.baselines[name]:.4g})" if name in bundle.baselines else ""
+        table.add_row("out of sample" if name == next(iter(bundle.metrics)) else "", f"{name}  {value:.4g}{beside}")
+    for name, value in bundle.provenance.items():
+        text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if isinstance(value, dict):
+            text = ", ".join(f"{key} {part}" for key, part in value.items())
+        table.add_row(name.replace("_", " "), escape(text or "not stated"))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{escape(bundle.name)}[/bold]")
+    console.print(table)
+
+
+def _print_checks(bundle: BundleInfo, checks: list[Check]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for check in checks:
+        state = "[green]ok[/green]" if check.ok else "[red]FAILED[/red]"
+        table.add_row(state, check.name.replace("_", " "), escape(check.found))
+    console.print(f"[bold]{escape(bundle.name)}[/bold] {bundle.hash}")
+    console.print(table)
