@@ -1,0 +1,294 @@
+"""A lane: predictions in, risk-checked orders out. What a strategy or an adapter breaks ends here and stops no other lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Literal, ParamSpec
+
+from vtframe.api import BundleInfo, Clock, ExecutionAdapter, Strategy
+from vtframe.domain import (
+    Intent,
+    OrderCanceled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    Prediction,
+    Records,
+    Verdict,
+)
+from vtframe.engine.exits import ExitWatch
+from vtframe.engine.lane_view import AdapterContext, Journal, Market, StrategyView
+from vtframe.engine.meters import Meters
+from vtframe.engine.order_desk import AdapterError, LaneCounters, OrderDesk, problem_of
+from vtframe.errors import InvariantError, PluginError, VtframeError
+from vtframe.execution.client_order_ids import ClientOrderIds
+from vtframe.execution.order_table import Order, OrderTable
+from vtframe.journal.records import LaneFailed, OrderReported
+from vtframe.portfolio.ledger import FillResult, Ledger
+from vtframe.risk.gate import Gate
+
+P = ParamSpec("P")
+
+
+class LaneMeters:
+    """The stages that a lane meters; adds nothing where there are no meters."""
+
+    def __init__(self, clock: Clock, meters: Meters | None) -> None:
+        self.now = clock.monotonic_ns
+        stages = ("strategy", "risk", "submit", "tick_to_order")
+        self.strategy, self.risk, self.submit, self.tick_to_order = (
+            meters.stage(name).add if meters is not None else _ignore for name in stages
+        )
+
+
+def _ignore(ns: int, /) -> None:
+    """There is no meter for it."""
+
+
+class Lane:
+    """Model, strategy, limits, ledger and execution under one id.
+
+    ``gate`` is the account's, ``limits`` the lane's own (they come first). ``active`` is true while an order works or an exit
+    is watched: only then does the lane need frames. ``when_late`` is the answer to a prediction that cannot be traded:
+    ``hold`` does nothing, ``cancel`` cancels what would open a position in the instrument, ``flatten`` closes it as well. A
+    conflated prediction is no answer: a newer row is on its way.
+
+    A strategy or adapter that raises, and an order event that cannot be true, put the lane into ``failed``: entries are
+    canceled and none follow, exits are still watched and still close, the session goes on.
+    """
+
+    def __init__(
+        self,
+        lane_id: str,
+        strategy: Strategy,
+        adapter: ExecutionAdapter,
+        *,
+        gate: Gate,
+        limits: Gate | None = None,
+        ledger: Ledger,
+        orders: OrderTable,
+        ids: ClientOrderIds,
+        capital: Decimal,
+        when_late: Literal["hold", "cancel", "flatten"] = "hold",
+        model: BundleInfo | None,
+        market: Market,
+        journal: Journal,
+        meters: Meters | None = None,
+    ) -> None:
+        self.lane_id = lane_id
+        self.ledger = ledger
+        self.counters = LaneCounters()
+        self.active = False
+        self.failed = ""  # why, once it is
+        self.strategy = strategy
+        self.adapter = adapter
+        self.limits = limits
+        self.view = StrategyView(lane=lane_id, capital=capital, model=model, market=market, ledger=ledger, orders=orders)
+        self._market = market
+        self._clock = market.clock
+        self._orders = orders
+        self._journal = journal
+        self._when_late = when_late
+        self._exits = ExitWatch(market.books)
+        self._meters = LaneMeters(market.clock, meters)
+        self._stopped = False
+        self._desk = OrderDesk(
+            lane=lane_id,
+            adapter=adapter,
+            gate=gate,
+            limits=limits,
+            ledger=ledger,
+            orders=orders,
+            ids=ids,
+            market=market,
+            journal=journal,
+            stopwatch=self._meters,
+            counters=self.counters,
+        )
+
+    def start(self) -> None:
+        """Start limits, strategy and adapter. Raises what they say of their configuration, PluginError for anything else."""
+        market = self._market
+        if self.limits is not None:
+            self.limits.start()
+        context = AdapterContext(clock=market.clock, instruments=market.instruments, books=market.books, sink=self)
+        for part, start in (
+            (self.strategy, lambda: self.strategy.start(self.view)),
+            (self.adapter, lambda: self.adapter.start(context)),
+        ):
+            try:
+                start()
+            except VtframeError:
+                raise
+            except Exception as e:
+                raise PluginError(type(part).name, f"lane {self.lane_id}: it cannot start: {e!r}") from e
+
+    def on_prediction(self, prediction: Prediction, *, started: int = 0) -> None:
+        """A row was answered. ``started``: monotonic time at which its input arrived, for the meter tick_to_order."""
+        if self._stopped:
+            return
+        desk = self._desk
+        desk.number = prediction.input
+        if prediction.verdict is not Verdict.OK:
+            self._cannot_trade(prediction)
+            return
+        if not desk.entries_open:
+            return
+        desk.started = started
+        before = self._meters.now()
+        try:
+            answer = self.strategy.on_prediction(prediction, self.view)
+        except Exception as e:  # noqa: BLE001 - any error of a strategy stops its lane and nothing else
+            self._fail(f"strategy {type(self.strategy).name} raised {e!r} on the prediction of row {prediction.row}")
+            return
+        self._meters.strategy(self._meters.now() - before)
+        if answer is not None:
+            self._act(answer)
+        desk.started = 0
+
+    def on_frame(self, records: Records, index: int) -> None:
+        """A frame was applied: fills first, then exits. Called while ``active``."""
+        if self._stopped:
+            return
+        self._desk.number = int(records.frames["input"][index])
+        if self._orders.has_working(self.lane_id):
+            try:
+                self.adapter.on_frame(records, index)
+            except Exception as e:  # noqa: BLE001 - any error of an adapter stops its lane and nothing else
+                self._fail(f"adapter {type(self.adapter).name} raised {e!r} on input {self._desk.number}")
+        if self._exits:
+            for instrument, cause in self._exits.due(self._clock.now_ns()):
+                self._close(instrument, cause)
+        self._refresh()
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        """The adapter reports: order table, ledger, journal, then the strategy."""
+        try:
+            order = self._orders.apply(event)
+        except InvariantError as e:
+            self._fail(f"adapter {type(self.adapter).name}: {e}")
+            return
+        if order is None:
+            return
+        result = self._book(order, event) if isinstance(event, OrderFilled) else None
+        self._count(event)
+        self._write_event(order, event, result)
+        try:
+            if order.status.final:
+                self._desk.ended(order)
+        except AdapterError as e:
+            self._fail(str(e))
+        if isinstance(event, OrderFilled) and not self.failed and not self._stopped:
+            self._tell(event)
+        self._refresh()
+
+    def drain(self, cause: str, *, flatten: bool = False) -> None:
+        """No new entries; cancel those that work, and with ``flatten`` close every position, as frames arrive."""
+        self._desk.close_entries()
+        self._try(self._desk.cancel_entries, None, cause)
+        if flatten:
+            for instrument in self.ledger.open_positions():
+                self._close(instrument, cause)
+        self._refresh()
+
+    def stop(self, cause: str = "stop") -> None:
+        """Cancel everything and stop the adapter; the lane takes nothing more. Positions stay as they are (see drain)."""
+        if self._stopped:
+            return
+        self._desk.close_entries()
+        self._try(self._desk.cancel_all, cause)
+        try:
+            self.adapter.stop()
+        except Exception as e:  # noqa: BLE001 - the other lanes and the journal are still to be closed
+            self._fail(f"adapter {type(self.adapter).name} raised {e!r} while it stopped")
+        self._stopped = True
+        self.active = False
+
+    def _act(self, answer: Intent | Sequence[Intent]) -> None:
+        intents = (answer,) if isinstance(answer, Intent) else answer
+        if not isinstance(intents, Sequence):
+            intents = (answer,)
+        for intent in intents:
+            problem = problem_of(intent, len(self._market.instruments))
+            if problem:
+                self._fail(f"strategy {type(self.strategy).name}: {problem}")
+                return
+            self._try(self._desk.pursue, intent)
+        self._refresh()
+
+    def _cannot_trade(self, prediction: Prediction) -> None:
+        self.counters.late[prediction.verdict.value] += 1
+        if self._when_late == "hold" or prediction.verdict is Verdict.CONFLATED:
+            return
+        self._try(self._desk.cancel_entries, prediction.instrument, "when_late")
+        if self._when_late == "flatten":
+            self._close(prediction.instrument, "when_late")
+        self._refresh()
+
+    def _close(self, instrument: int, cause: str) -> None:
+        self._try(self._desk.close, instrument, cause)
+
+    def _book(self, order: Order, fill: OrderFilled) -> FillResult:
+        index = order.command.instrument
+        instrument = self._market.instruments[index]
+        result = self.ledger.apply(fill, order.command, instrument)
+        self._exits.update(index, instrument, result.position, self._desk.exits_of(order), self._clock.now_ns())
+        return result
+
+    def _tell(self, fill: OrderFilled) -> None:
+        try:
+            answer = self.strategy.on_fill(fill, self.view)
+        except Exception as e:  # noqa: BLE001 - any error of a strategy stops its lane and nothing else
+            self._fail(f"strategy {type(self.strategy).name} raised {e!r} on a fill of {fill.client_order_id}")
+            return
+        if answer is not None and self._desk.entries_open:
+            self._act(answer)
+
+    def _count(self, event: OrderEvent) -> None:
+        counters = self.counters
+        match event:
+            case OrderFilled():
+                counters.fills += 1
+            case OrderRejected():
+                counters.rejected += 1
+            case OrderCanceled():
+                counters.canceled += 1
+            case OrderExpired():
+                counters.expired += 1
+
+    def _write_event(self, order: Order, event: OrderEvent, result: FillResult | None) -> None:
+        index = order.command.instrument
+        instrument = self._market.instruments[index]
+        self._journal.write(
+            OrderReported(
+                lane=self.lane_id,
+                input=self._desk.number,
+                event=event,
+                instrument=instrument.instrument_id,
+                fee=f"{result.fee:f}" if result is not None else "0",
+                realized=f"{result.realized:f}" if result is not None else "0",
+                currency=instrument.settlement,
+                position=self.ledger.position(index).quantity,
+            )
+        )
+
+    def _fail(self, problem: str) -> None:
+        """The first failure is journalled and cancels entries; what fails after it is only a consequence."""
+        if self.failed:
+            return
+        self.failed = problem
+        self._desk.close_entries()
+        self._journal.write(LaneFailed(lane=self.lane_id, input=self._desk.number, ts=self._clock.now_ns(), problem=problem))
+        self._try(self._desk.cancel_entries, None, "lane failed")
+        self._refresh()
+
+    def _try(self, send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            send(*args, **kwargs)
+        except AdapterError as e:
+            self._fail(str(e))
+
+    def _refresh(self) -> None:
+        self.active = not self._stopped and (bool(self._exits) or self._orders.has_working(self.lane_id))

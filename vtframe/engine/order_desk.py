@@ -1,0 +1,317 @@
+"""Where a lane's wishes become orders: what is missing is worked out, reviewed, journalled, and only then sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+import msgspec
+
+from vtframe.api import ExecutionAdapter
+from vtframe.domain import (
+    CancelOrder,
+    Denied,
+    Exits,
+    Instrument,
+    Intent,
+    OrderStatus,
+    OrderType,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+)
+from vtframe.engine.lane_view import Journal, Market
+from vtframe.execution.client_order_ids import ClientOrderIds
+from vtframe.execution.order_table import Order, OrderTable
+from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied
+from vtframe.portfolio.ledger import Ledger
+from vtframe.risk.gate import Gate
+
+RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
+
+
+class LaneCounters(msgspec.Struct, kw_only=True):
+    """What one lane has done so far."""
+
+    intents: int = 0  # that led to an order or a denial
+    orders: int = 0  # approved and sent
+    fills: int = 0
+    rejected: int = 0
+    canceled: int = 0
+    expired: int = 0
+    denials: Counter[str] = msgspec.field(default_factory=Counter)  # by policy
+    late: Counter[str] = msgspec.field(default_factory=Counter)  # predictions that could not be traded, by verdict
+
+
+class AdapterError(Exception):
+    """An adapter raised; the lane that catches it stops entering."""
+
+
+class Stopwatch(Protocol):
+    """Meters the stages that an order passes here; ns of the monotonic clock."""
+
+    def now(self) -> int: ...
+    def risk(self, ns: int, /) -> None: ...
+    def submit(self, ns: int, /) -> None: ...
+    def tick_to_order(self, ns: int, /) -> None: ...
+
+
+class OrderDesk:
+    """Orders of one lane: at most what is missing between what it wants, holds and has working.
+
+    An intent that goes through zero is two orders, reviewed apart: the reducing one now, the opening one when nothing of the
+    first works any more. Working orders that stand in the way are canceled first. Either way the intent waits here, and the
+    newest of an instrument takes the place of an older one.
+    """
+
+    def __init__(
+        self,
+        *,
+        lane: str,
+        adapter: ExecutionAdapter,
+        gate: Gate,
+        limits: Gate | None,
+        ledger: Ledger,
+        orders: OrderTable,
+        ids: ClientOrderIds,
+        market: Market,
+        journal: Journal,
+        stopwatch: Stopwatch,
+        counters: LaneCounters,
+    ) -> None:
+        self._lane = lane
+        self._adapter = adapter
+        self._gate = gate
+        self._limits = limits
+        self._ledger = ledger
+        self._orders = orders
+        self._ids = ids
+        self._market = market
+        self._journal = journal
+        self._stopwatch = stopwatch
+        self._counters = counters
+        self._names = tuple(instrument.instrument_id for instrument in market.instruments)
+        self._waiting: dict[int, Intent] = {}
+        self._retry_at: dict[int, int] = {}
+        self._exits: dict[str, Exits] = {}  # of working orders that open
+        self.entries_open = True
+        self.number = -1  # the input in hand
+        self.started = 0  # monotonic time at which it arrived; 0 where that is not known
+
+    def close_entries(self) -> None:
+        """From here on only what reduces is sent."""
+        self.entries_open = False
+        self._waiting.clear()
+
+    def pursue(self, intent: Intent) -> None:
+        """Send what is missing. Raises AdapterError."""
+        index = intent.instrument
+        self._waiting.pop(index, None)
+        held = self._ledger.position(index).quantity
+        need = intent.target - held
+        working = tuple(self._orders.working_orders(self._lane, index))
+        total = sum(order.working for order in working)
+        blocking = [order for order in working if order.working * need <= 0]
+        if not blocking and abs(total) > abs(need):
+            blocking = list(working)
+        if blocking:
+            self._waiting[index] = intent
+            for order in blocking:
+                if order.command.time_in_force is TimeInForce.GTC:  # the others end by themselves
+                    self._cancel(order, intent.cause)
+            return
+        missing = need - total
+        if not missing:
+            return
+        if held * missing >= 0:
+            if self.entries_open:
+                self._send(intent, missing, reduces=False)
+            return
+        reducible = abs(held) - abs(total)
+        if abs(missing) > reducible:
+            self._waiting[index] = intent
+        if reducible > 0:
+            quantity = min(abs(missing), reducible)
+            self._send(intent, quantity if missing > 0 else -quantity, reduces=True, whole=quantity == reducible)
+
+    def close(self, index: int, cause: str) -> None:
+        """Close the whole position at the market, unless an order that does so is already working. Raises AdapterError.
+
+        Working orders that would open, and limit orders that wait to reduce, are canceled. An attempt that came to nothing
+        is repeated after RETRY_NS.
+        """
+        self._waiting.pop(index, None)
+        held = self._ledger.position(index).quantity
+        closing = 0
+        for order in self._orders.working_orders(self._lane, index):
+            if order.working * held < 0 and order.command.time_in_force is not TimeInForce.GTC:
+                closing += order.leaves_quantity
+            else:
+                self._cancel(order, cause)
+        missing = abs(held) - closing
+        if missing > 0 and self._market.clock.now_ns() >= self._retry_at.get(index, 0):
+            intent = Intent(instrument=index, target=0, cause=cause)
+            self._send(intent, -missing if held > 0 else missing, reduces=True, whole=True)
+
+    def cancel_entries(self, index: int | None, cause: str) -> None:
+        """Cancel what would open, and forget what waits to. Raises AdapterError."""
+        for order in self._orders.working_orders(self._lane, index):
+            if not order.command.reduce_only:
+                self._cancel(order, cause)
+        if index is None:
+            self._waiting.clear()
+        else:
+            self._waiting.pop(index, None)
+
+    def cancel_all(self, cause: str) -> None:
+        """Cancel every working order. Raises AdapterError."""
+        self._waiting.clear()
+        for order in self._orders.working_orders(self._lane):
+            self._cancel(order, cause)
+
+    def exits_of(self, order: Order) -> Exits | None:
+        """The exits that go with an order's fills."""
+        return self._exits.get(order.command.client_order_id)
+
+    def ended(self, order: Order) -> None:
+        """An order is final: an intent that waited for it goes on, unless the order came to nothing. Raises AdapterError."""
+        command = order.command
+        self._exits.pop(command.client_order_id, None)
+        index = command.instrument
+        failed = order.status is OrderStatus.REJECTED or (order.status is OrderStatus.EXPIRED and not order.filled_quantity)
+        if failed:
+            self._waiting.pop(index, None)
+            if command.reduce_only:
+                self._retry_at[index] = self._market.clock.now_ns() + RETRY_NS
+        elif index in self._waiting:
+            self.pursue(self._waiting[index])
+
+    def _send(self, intent: Intent, signed: int, *, reduces: bool, whole: bool = False) -> None:
+        """One order of ``signed`` quantity; ``whole``: it closes all that is left, and no minimum holds it up."""
+        index = intent.instrument
+        instrument = self._market.instruments[index]
+        quantity = abs(signed) if whole else abs(signed) - abs(signed) % instrument.lot_size
+        if not quantity:
+            return
+        prediction = intent.prediction
+        order = SubmitOrder(
+            client_order_id=self._ids.next(),
+            lane=self._lane,
+            instrument=index,
+            side=Side.BUY if signed > 0 else Side.SELL,
+            order_type=intent.order_type,
+            quantity=quantity,
+            price=intent.price,
+            time_in_force=intent.time_in_force,
+            post_only=intent.post_only,
+            reduce_only=reduces,
+            ts_created=self._market.clock.now_ns(),
+            cause=intent.cause,
+            input=self.number,
+            row=prediction.row if prediction is not None else -1,
+        )
+        self._write_intent(intent, order)
+        self._orders.propose(order.client_order_id, prediction)
+        watch = self._stopwatch
+        before = watch.now()
+        notes: tuple[str, ...] = ()
+        limited: SubmitOrder | Denied = order
+        if self._limits is not None:
+            limited, notes = self._limits.limit(order, reduces=reduces)
+        if isinstance(limited, Denied):
+            self._deny(order, limited)
+            return
+        approved, more = self._gate.review(limited, reduces=reduces)
+        watch.risk(watch.now() - before)
+        if isinstance(approved, Denied):
+            self._deny(order, approved)
+            return
+        command = approved.command
+        if not whole and (reason := self._too_small(command, instrument)):
+            name = command.client_order_id
+            self._deny(command, Denied(client_order_id=name, policy="minimum_notional", reason=reason))
+            return
+        before = watch.now()
+        self._orders.approve(command)
+        self._counters.orders += 1
+        if intent.exits is not None and not reduces:
+            self._exits[command.client_order_id] = intent.exits
+        self._journal.write(
+            OrderApproved(order=command, instrument=self._names[index], asked_quantity=order.quantity, notes=notes + more)
+        )
+        self._orders.submitted(command.client_order_id)
+        try:
+            self._adapter.submit(approved)
+        except Exception as e:
+            self._orders.lost(command.client_order_id)  # it may have gone out; it is never sent again
+            raise AdapterError(f"submit of {command.client_order_id} raised {e!r}") from e
+        now = watch.now()
+        watch.submit(now - before)
+        if self.started:
+            watch.tick_to_order(now - self.started)
+
+    def _cancel(self, order: Order, cause: str) -> None:
+        if order.status is OrderStatus.PENDING_CANCEL:
+            return
+        name = order.command.client_order_id
+        command = CancelOrder(client_order_id=name, ts_created=self._market.clock.now_ns(), cause=cause)
+        self._journal.write(CancelSent(command=command))
+        self._orders.cancel_sent(name)
+        try:
+            self._adapter.cancel(command)
+        except Exception as e:
+            raise AdapterError(f"cancel of {name} raised {e!r}") from e
+
+    def _too_small(self, order: SubmitOrder, instrument: Instrument) -> str:
+        """Why the venue would not take the quantity; empty where it would."""
+        top = self._market.books.top(order.instrument)
+        price = order.price if order.price is not None else top.ask if order.side is Side.BUY else top.bid
+        notional = instrument.notional(price, order.quantity)
+        if not price or notional >= instrument.minimum_notional:
+            return ""
+        return (
+            f"notional {notional:.2f} {instrument.quote} is under the venue's minimum {instrument.minimum_notional} "
+            f"({instrument.quantity(order.quantity)} at {instrument.price(price)})"
+        )
+
+    def _deny(self, order: SubmitOrder, denied: Denied) -> None:
+        self._orders.deny(order)
+        self._counters.denials[denied.policy] += 1
+        self._waiting.pop(order.instrument, None)
+        self._journal.write(OrderDenied(order=order, instrument=self._names[order.instrument], denied=denied))
+
+    def _write_intent(self, intent: Intent, order: SubmitOrder) -> None:
+        index = intent.instrument
+        top = self._market.books.top(index)
+        self._counters.intents += 1
+        self._journal.write(
+            IntentFormed(
+                lane=self._lane,
+                instrument=self._names[index],
+                input=self.number,
+                ts=order.ts_created,
+                target=intent.target,
+                position=self._ledger.position(index).quantity,
+                cause=intent.cause,
+                edge_bps=intent.edge_bps,
+                prediction=intent.prediction,
+                row=tuple(float(value) for value in self._market.rows.row(index)),
+                bid=top.bid,
+                bid_quantity=top.bid_quantity,
+                ask=top.ask,
+                ask_quantity=top.ask_quantity,
+            )
+        )
+
+
+def problem_of(intent: object, instruments: int) -> str:
+    """What makes a strategy's answer unusable; empty where nothing does."""
+    if not isinstance(intent, Intent):
+        return f"it answered {type(intent).__name__}, expected Intent, a sequence of Intent, or None"
+    if not 0 <= intent.instrument < instruments:
+        return f"it wants instrument {intent.instrument}, and the session has {instruments}"
+    if type(intent.target) is not int:
+        return f"its target is {intent.target!r}, expected a whole number (fixed point)"
+    if (intent.price is None) is not (intent.order_type is OrderType.MARKET):
+        return f"a limit order needs a price and a market order has none, found {intent.order_type.value} at {intent.price!r}"
+    return ""
