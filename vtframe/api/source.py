@@ -54,6 +54,11 @@ class Codec(Part):
         """The instruments that the messages leave no doubt of, with their units; empty where there is doubt."""
         return ()
 
+    @classmethod
+    def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
+        """What the codec knows by heart of one of its venues' instruments; None where it knows nothing."""
+        return None
+
 
 class FeedSink(Protocol):
     """Where a feed puts what it receives. Every call is one numbered input and is handled before it returns."""

@@ -1,7 +1,7 @@
 """The words of the trade: instruments, records, orders, predictions, intents."""
 
 from vtframe.domain.book_state import BookState
-from vtframe.domain.fixed_point import to_decimal, to_fixed
+from vtframe.domain.fixed_point import decimals, to_decimal, to_fixed
 from vtframe.domain.input import InputKind
 from vtframe.domain.instrument import Instrument, InstrumentKind
 from vtframe.domain.intent import Exits, Intent, Position
@@ -64,6 +64,7 @@ __all__ = [
     "TimeInForce",
     "Top",
     "Verdict",
+    "decimals",
     "to_decimal",
     "to_fixed",
 ]

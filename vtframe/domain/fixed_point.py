@@ -29,3 +29,9 @@ def to_fixed(text: str, decimals: int) -> int:
 def to_decimal(value: int, decimals: int) -> Decimal:
     """The exact decimal that ``value`` stands for."""
     return Decimal(value).scaleb(-decimals)
+
+
+def decimals(number: Decimal) -> int:
+    """The fewest decimals that write ``number`` exactly."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import msgspec
 import tomli_w
 
-from vtframe.domain import Instrument, InstrumentKind, to_decimal
+from vtframe.domain import Instrument, InstrumentKind, decimals, to_decimal
 from vtframe.errors import ConfigError, Fault, RecordingError
 from vtframe.wire.time_unit import TimeUnit
 
@@ -176,17 +176,17 @@ def _instrument(raw: Mapping[str, Any], file: str, table: str, faults: list[Faul
         problem = f"found {words['kind']!r}, expected one of {', '.join(kinds)}"
         faults.append(Fault(file=file, table=table, key="kind", problem=problem))
     numbers = {key: _number(raw, key, file, table, faults) for key in _NUMBERS}
-    decimals = {}
+    places = {}
     for key, size in (("price_decimals", "tick_size"), ("quantity_decimals", "lot_size")):
-        value = raw.get(key, _decimals(numbers[size]))
+        value = raw.get(key, decimals(numbers[size]))
         if type(value) is not int or not 0 <= value <= 18:
             faults.append(
                 Fault(file=file, table=table, key=key, problem=f"found {value!r}, expected a whole number from 0 to 18")
             )
-        elif _decimals(numbers[size]) > value:
+        elif decimals(numbers[size]) > value:
             problem = f"{_plain(numbers[size])} has more decimals than {key} = {value}"
             faults.append(Fault(file=file, table=table, key=size, problem=problem))
-        decimals[key] = value
+        places[key] = value
     if len(faults) > before:
         return None
     try:
@@ -197,9 +197,9 @@ def _instrument(raw: Mapping[str, Any], file: str, table: str, faults: list[Faul
             base=words["base"],
             quote=words["quote"],
             settlement=words["settlement"],
-            **decimals,
-            tick_size=int(numbers["tick_size"].scaleb(decimals["price_decimals"])),
-            lot_size=int(numbers["lot_size"].scaleb(decimals["quantity_decimals"])),
+            **places,
+            tick_size=int(numbers["tick_size"].scaleb(places["price_decimals"])),
+            lot_size=int(numbers["lot_size"].scaleb(places["quantity_decimals"])),
             multiplier=numbers["multiplier"],
             minimum_notional=numbers["minimum_notional"],
             maker_fee=numbers["maker_fee"],
@@ -244,11 +244,6 @@ def _number(raw: Mapping[str, Any], key: str, file: str, table: str, faults: lis
         problem = "missing" if value is None else f'found {value!r}, expected a decimal as a string, such as "0.01"'
     faults.append(Fault(file=file, table=table, key=key, problem=problem))
     return Decimal(1)
-
-
-def _decimals(number: Decimal) -> int:
-    exponent = number.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _plain(number: Decimal) -> str:

@@ -1,0 +1,13 @@
+"""Enters Binance through the hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vtframe.api import Codec, hookimpl
+from vtframe.builtin.binance.codec import BinanceCodec
+
+
+@hookimpl
+def register_codecs() -> Sequence[type[Codec]]:
+    return (BinanceCodec,)
