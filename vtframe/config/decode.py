@@ -72,7 +72,7 @@ def value_faults(annotation: Any, value: Any, place: Place) -> list[Fault]:
     elif isinstance(value, dict) and get_origin(inner) in (dict, Mapping) and len(arguments) == 2:
         faults = [fault for key, element in value.items() for fault in value_faults(arguments[1], element, place.at(key))]
     elif isinstance(value, float) and math.isnan(value):
-        faults = [place.fault("found nan (float), which no setting means", f"expected {expected(annotation)}")]
+        faults = [place.fault(f"found nan (float), expected {expected(annotation)}", "nan is no setting")]
     else:
         faults = []
     return faults or _conversion_faults(annotation, value, place)

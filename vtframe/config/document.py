@@ -70,7 +70,7 @@ class Place:
         return Fault(file=file, line=self.line, table=table, key=key, problem=problem, hint=hint)
 
     def _names(self) -> tuple[str, str]:
-        """``("[[lanes]] 1 strategy", "enter")``: the innermost table that exists, and what is left. Elements count from 1."""
+        """``("[[lanes]] 1 strategy", "enter")``: the innermost table around it, and what is left. Elements count from 1."""
         value: Any = self.document.data
         depth = 0
         for position, part in enumerate(self.path, 1):
@@ -78,7 +78,8 @@ class Place:
                 value = value[part]
             except (KeyError, IndexError, TypeError):
                 break
-            if isinstance(value, dict):
+            is_key = position == len(self.path) > 1 and isinstance(part, str)
+            if isinstance(value, dict) and not is_key:
                 depth = position
         table, rest = self.path[:depth], self.path[depth:]
         if not table:

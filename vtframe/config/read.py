@@ -168,9 +168,8 @@ class _Reader:
                 folder = Path(model.bundle).name
                 model, faults = decode_table(ModelTable, {**raw, "name": folder}, place)
                 if any(fault.key == "name" for fault in faults):
-                    self._faults.append(
-                        place.at("name").fault(f"the bundle folder's name \"{folder}\" cannot be a model's", "give it a name")
-                    )
+                    problem = f"the folder's name \"{folder}\" cannot be the model's"
+                    self._faults.append(place.at("bundle").fault(problem, 'give the model a name = "..."'))
             self._claim(model.name, lines, place.at("name" if "name" in raw else "bundle"), "model")
             models.append(model)
         return tuple(models)
