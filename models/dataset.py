@@ -1,0 +1,178 @@
+"""Training sets: rows as the running pipeline makes them (the very kernel that runs live), labels, and splits by time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vtframe.api import BundleError, Codec, Feature, Feed, FeedContext, InputFeature, Label
+from vtframe.clock import EventClock
+from vtframe.domain import Instrument, Records
+from vtframe.engine.instrument_table import SessionInstruments
+from vtframe.errors import DecodeError
+from vtframe.features.pipeline import Pipeline
+from vtframe.features.sampling import Sampling
+from vtframe.inference.quality import direction, move_bps
+
+CLASSES = ("down", "flat", "up")
+_BLOCK = 4096  # frames handed to the pipeline at once
+
+
+class Rows(NamedTuple):
+    """What a pipeline made of one feed, and what it was."""
+
+    meta: NDArray[Any]  # domain.ROW
+    values: NDArray[np.float32]  # (n, columns)
+    schema: tuple[InputFeature, ...]
+    instruments: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with a label, oldest first. ``classes`` are indexes into CLASSES, ``moves`` in bps."""
+
+    inputs: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    moves: NDArray[np.float64]
+    starts: NDArray[np.int64]  # ts_recv of the row, ns
+    ends: NDArray[np.int64]  # ts_recv of the row at the horizon
+    rows: NDArray[np.int64]  # row numbers
+
+    def take(self, chosen: slice) -> Examples:
+        return Examples(**{name: part[chosen] for name, part in vars(self).items()})
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+class _Collector:
+    """A feed's sink that decodes as the engine does and keeps every row."""
+
+    def __init__(self, pipeline: Pipeline, codec: Codec | None, limit: int | None) -> None:
+        self.meta: list[NDArray[Any]] = []
+        self.values: list[NDArray[Any]] = []
+        self.count = 0
+        self.damage: list[str] = []
+        self._pipeline = pipeline
+        self._decode = codec.decode if codec is not None else _no_codec
+        self._limit = limit
+        self._records = Records(frames=2 * _BLOCK)
+        self._number = 0
+
+    @property
+    def stopping(self) -> bool:
+        return self._limit is not None and self.count >= self._limit
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        records = self._records
+        first = records.n_frames
+        try:
+            self._decode(data, records)
+        except DecodeError as e:
+            self.damage.append(str(e))
+            return
+        records.stamp(number=self._number, ts_recv=ts_recv, connection=connection, first_frame=first)
+        self._number += 1
+        if records.n_frames >= _BLOCK:
+            self.flush()
+
+    def on_records(self, records: Records) -> None:
+        frames = records.frames[: records.n_frames]
+        frames["input"] = np.arange(self._number, self._number + len(frames))
+        self._number += len(frames)
+        self._take(records)
+
+    def on_damage(self, where: str, problem: str) -> None:
+        self.damage.append(f"{where}: {problem}")
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        """A training set has no use for it."""
+
+    def flush(self) -> None:
+        self._take(self._records)
+        self._records.clear()
+
+    def _take(self, records: Records) -> None:
+        for block in self._pipeline.batch(records):
+            self.meta.append(block.meta)
+            self.values.append(block.values)
+            self.count += len(block.meta)
+
+
+def _no_codec(*_: object) -> str:
+    raise TypeError("a feed without a codec delivered a message")
+
+
+def collect(
+    feed: Feed,
+    features: Sequence[Feature],
+    *,
+    sampling: Sampling,
+    codecs: Mapping[str, type[Codec]] | None = None,
+    limit: int | None = None,
+) -> Rows:
+    """Run ``feed`` through a pipeline of ``features`` and keep every row, valid or not; stops after ``limit`` rows or so."""
+    instruments: Sequence[Instrument] = feed.open(FeedContext(codecs=codecs or {}, folder=Path(), clock=EventClock()))
+    codec = feed.codec()
+    if codec is not None:
+        codec.open(SessionInstruments(instruments))
+    source = feed if codec is None else codec
+    rules = [source.sequence_rule(index) for index in range(len(instruments))]
+    pipeline = Pipeline(features, instruments, rules, sampling=sampling)
+    sink = _Collector(pipeline, codec, limit)
+    asyncio.run(feed.run(sink))
+    sink.flush()
+    if sink.damage:
+        raise BundleError("training data", f"{len(sink.damage)} damaged message(s), the first: {sink.damage[0]}")
+    return Rows(
+        np.concatenate(sink.meta),
+        np.concatenate(sink.values),
+        tuple(pipeline.schema),
+        tuple(instrument.instrument_id for instrument in instruments),
+        str(pipeline.fingerprint),
+    )
+
+
+def label_rows(rows: Rows, label: Label) -> Examples:
+    """Every row of which the class is known: it and all rows up to the horizon are valid. One instrument."""
+    meta, horizon = rows.meta, label.horizon_rows
+    valid = meta["valid"] != 0
+    broken = np.concatenate([[0], np.cumsum(~valid)])
+    now = np.flatnonzero(broken[horizon + 1 :] == broken[: -horizon - 1])
+    then = now + horizon
+    mids = meta["bid"] + meta["ask"]
+    moves = move_bps(mids[now], mids[then])
+    return Examples(
+        rows.values[now],
+        direction(moves, label.threshold_bps).astype(np.int64) + 1,
+        moves,
+        meta["ts_recv"][now],
+        meta["ts_recv"][then],
+        meta["number"][now],
+    )
+
+
+def split_by_time(examples: Examples, fractions: Sequence[float], *, embargo: int) -> list[Examples]:
+    """Consecutive parts of the span; the last ``embargo`` rows of each are left out, so that no label reaches into the next."""
+    if abs(sum(fractions) - 1) > 1e-9:
+        raise ValueError(f"fractions add up to {sum(fractions)}, expected 1")
+    cuts = [round(len(examples) * part) for part in np.cumsum([0.0, *fractions])]
+    parts = []
+    for begin, end in itertools.pairwise(cuts):
+        last = end == cuts[-1]
+        parts.append(examples.take(slice(begin, end if last else max(begin, end - embargo))))
+    return parts
+
+
+def even_threshold_bps(rows: Rows, horizon: int, *, flat: float = 1 / 3) -> float:
+    """The threshold (two significant digits) at which about ``flat`` of the rows count as flat."""
+    moves = label_rows(rows, Label(horizon_rows=horizon)).moves
+    return float(f"{np.quantile(np.abs(moves), flat):.2g}")

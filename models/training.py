@@ -1,0 +1,260 @@
+"""Trains, judges and exports a direction model: an MLP beside a logistic regression, out of sample. Seeded throughout.
+
+The same data, seed and library versions give the same bundle, byte for byte (linear algebra runs in one thread for that);
+another machine's libraries may round differently, and then the bundle has another hash.
+"""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import onnxruntime
+import skl2onnx
+import sklearn
+from dataset import CLASSES, Examples, Rows
+from numpy.typing import NDArray
+from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+import vtframe
+from vtframe.api import Label
+from vtframe.inference.bundle_format import Description, Input, Output, Provenance
+
+OPSET = {"": 17, "ai.onnx.ml": 3}
+TOLERANCE = 1e-5  # between the exported graph (float32) and scikit-learn (float64)
+_EVERY = list(range(len(CLASSES)))
+
+Probabilities = NDArray[np.float64]
+
+
+class Judged(NamedTuple):
+    """What a model is worth on examples that it has not seen."""
+
+    metrics: dict[str, float]
+    baselines: dict[str, float]
+
+
+class Economics(NamedTuple):
+    """What its probabilities are worth in bps over the horizon."""
+
+    expected_move_bps: tuple[float, ...]
+    variance_bps2: float
+    slope: float
+
+
+def train(
+    training: Examples, validation: Examples, *, seed: int, layers: tuple[int, ...] = (32, 32), epochs: int = 60
+) -> Pipeline:
+    """Scale and fit an MLP; the epoch and the temperature with the least log loss on ``validation`` (which is later) win."""
+    with threadpool_limits(1):
+        scaler = StandardScaler().fit(training.inputs.astype(np.float64))
+        inputs, later = (scaler.transform(part.inputs.astype(np.float64)) for part in (training, validation))
+        network = MLPClassifier(layers, alpha=1e-3, batch_size=256, learning_rate_init=1e-3, random_state=seed)
+        best, least, since = network, np.inf, 0
+        for epoch in range(epochs):
+            network.partial_fit(inputs, training.classes, classes=_EVERY)
+            loss = log_loss(validation.classes, network.predict_proba(later), labels=_EVERY)
+            if loss < least:
+                best, least, since = copy.deepcopy(network), loss, 0
+            else:
+                since += 1
+            print(f"  epoch {epoch + 1}: validation log loss {loss:.4f}" + ("" if since else " *"))
+            if since >= 8:
+                break
+        _cool(best, later, validation.classes)
+        return make_pipeline_of(scaler, best)
+
+
+def make_pipeline_of(scaler: StandardScaler, classifier: Any) -> Pipeline:
+    """A fitted pipeline of fitted parts."""
+    return Pipeline([("scale", scaler), ("classify", classifier)])
+
+
+def _cool(network: MLPClassifier, inputs: NDArray[np.float64], classes: NDArray[np.int64]) -> None:
+    """Temperature scaling (Guo et al. 2017): divide the last layer by the temperature with the least log loss."""
+    weights, bias = network.coefs_[-1].copy(), network.intercepts_[-1].copy()
+    losses = {}
+    for temperature in np.round(np.geomspace(0.5, 3.0, 61), 4).tolist():
+        network.coefs_[-1], network.intercepts_[-1] = weights / temperature, bias / temperature
+        losses[temperature] = log_loss(classes, network.predict_proba(inputs), labels=_EVERY)
+    chosen = min(losses, key=losses.__getitem__)
+    print(f"  temperature {chosen}")
+    network.coefs_[-1], network.intercepts_[-1] = weights / chosen, bias / chosen
+
+
+def logistic(training: Examples) -> Pipeline:
+    """The simple model that the network must be worth."""
+    with threadpool_limits(1):
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+            training.inputs.astype(np.float64), training.classes
+        )
+
+
+def probabilities(model: Pipeline, examples: Examples) -> Probabilities:
+    with threadpool_limits(1):
+        return np.asarray(model.predict_proba(examples.inputs.astype(np.float64)))
+
+
+def judge(answers: Probabilities, training: Examples, test: Examples, *, simple: Probabilities) -> Judged:
+    """Metrics on ``test``, and the same of the majority class and the class frequencies of ``training``."""
+    counts = np.bincount(training.classes, minlength=len(CLASSES))
+    majority = np.full(len(test), counts.argmax())
+    prior = np.tile(counts / counts.sum(), (len(test), 1))
+    metrics = _scores(test.classes, answers.argmax(axis=1), answers)
+    baselines = _scores(test.classes, majority, prior)
+    baselines |= {f"logistic_{name}": value for name, value in _scores(test.classes, simple.argmax(axis=1), simple).items()}
+    return Judged(metrics, baselines)
+
+
+def _scores(truth: NDArray[np.int64], guesses: NDArray[np.int64], answers: Probabilities) -> dict[str, float]:
+    values = {
+        "accuracy": accuracy_score(truth, guesses),
+        "macro_f1": f1_score(truth, guesses, average="macro", labels=_EVERY, zero_division=0),
+        "log_loss": log_loss(truth, answers, labels=_EVERY),
+    }
+    return {name: round(float(value), 6) for name, value in values.items()}
+
+
+def economics(answers: Probabilities, test: Examples) -> Economics:
+    """What each class is worth, so that ``sum(p * expected_move)`` is a calibrated edge on ``test``.
+
+    Each class's mean move, times one factor: the slope of the realized move on the probability-weighted mean. Moves are taken
+    less their mean over ``test``, so that the trend of those minutes is not sold as knowledge; a negative slope means no edge.
+    """
+    moves = test.moves - test.moves.mean()
+    means = np.array([moves[test.classes == k].mean() if (test.classes == k).any() else 0.0 for k in _EVERY])
+    edge = answers @ means
+    slope = max(0.0, slope_of(edge, moves))
+    expected = tuple(round(float(value), 6) for value in slope * means)
+    return Economics(expected, round(float(moves.var()), 6), slope)
+
+
+def slope_of(edge: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
+    """Least-squares slope of moves on edge; 0 where the edge does not vary."""
+    spread = float(edge.var())
+    return float(np.cov(edge, moves, bias=True)[0, 1] / spread) if spread > 0 else 0.0
+
+
+def judge_edge(answers: Probabilities, test: Examples) -> dict[str, float]:
+    """How well the edge holds: measured on the first half of ``test``, judged on the second. Slope 1: calibrated; 0: worthless."""
+    half = len(test) // 2
+    first, second = test.take(slice(0, half)), test.take(slice(half, None))
+    measured = economics(answers[:half], first)
+    edge = answers[half:] @ np.array(measured.expected_move_bps)
+    moves = second.moves - second.moves.mean()
+    varied = edge.std() > 0
+    return {
+        "edge_slope": round(slope_of(edge, moves), 6),
+        "edge_correlation": round(float(np.corrcoef(edge, moves)[0, 1]) if varied else 0.0, 6),
+        "edge_std_bps": round(float(edge.std()), 6),
+    }
+
+
+def export(model: Pipeline, width: int, *, name: str) -> bytes:
+    """The graph: float32 rows in, probabilities out, free batch dimension, scaling inside."""
+    graph = skl2onnx.to_onnx(
+        model,
+        initial_types=[("rows", skl2onnx.common.data_types.FloatTensorType([None, width]))],
+        options={id(model): {"zipmap": False}},
+        target_opset=OPSET,
+        name=name,
+    )
+    graph = select_model_inputs_outputs(graph, ["probabilities"])
+    graph.graph.name = name
+    graph.doc_string = ""
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def check_export(graph: bytes, model: Pipeline, examples: Examples) -> float:
+    """The largest difference between the graph and scikit-learn on real rows, alone and in one batch; raises where it is over
+    TOLERANCE or where fewer than 1,000 rows are there."""
+    if len(examples) < 1000:
+        raise SystemExit(f"{len(examples)} rows are too few to compare the exported graph on; 1,000 are needed")
+    rows = examples.inputs[:5000]
+    expected = model.predict_proba(rows.astype(np.float64))
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    together = session.run(None, {"rows": rows})[0]
+    alone = np.concatenate([session.run(None, {"rows": rows[k : k + 1]})[0] for k in range(1000)])
+    apart = float(max(np.abs(together - expected).max(), np.abs(alone - expected[:1000]).max()))
+    if apart > TOLERANCE:
+        raise SystemExit(f"the exported graph differs from scikit-learn by {apart:.2e}, at most {TOLERANCE:.0e} is allowed")
+    print(f"  exported graph equals scikit-learn within {apart:.1e} on {len(rows)} rows")
+    return apart
+
+
+def describe(
+    *,
+    name: str,
+    made_by: str,
+    rows: Rows,
+    sampling: str,
+    label: Label,
+    data: Sequence[str],
+    parts: dict[str, Examples],
+    split: str,
+    judged: Judged,
+    worth: Economics,
+    edge: dict[str, float],
+    apart: float,
+) -> Description:
+    """What bundle.toml will say."""
+    test = parts["test"]
+    span = sum(int(part.ends[-1] - part.starts[0]) for part in parts.values()) / 1e9
+    return Description(
+        name=name,
+        backend="onnx",
+        file="model.onnx",
+        input=Input(features=rows.schema, sampling=sampling, instruments=rows.instruments),
+        output=Output(
+            classes=CLASSES,
+            label=label,
+            calibration=(
+                "probabilities: temperature scaling on the validation part; expected moves: class means on the test part, less "
+                "its mean move, times the slope of the realized move on their probability-weighted sum"
+            ),
+            expected_move_bps=worth.expected_move_bps,
+            variance_bps2=worth.variance_bps2,
+            horizon_ns=int(np.median(test.ends - test.starts)),
+        ),
+        provenance=Provenance(
+            made_by=made_by,
+            data=tuple(data),
+            span=f"{span:.0f} s of market time",
+            split=split,
+            code_version=(
+                f"vtframe {vtframe.__version__}, Python {platform.python_version()}, numpy {np.__version__}, scikit-learn "
+                f"{sklearn.__version__}, skl2onnx {skl2onnx.__version__}; graph within {TOLERANCE:.0e} of scikit-learn"
+                f" (found {apart:.1e})"
+            ),
+            fingerprint=rows.fingerprint,
+            rows={part: len(examples) for part, examples in parts.items()},
+            metrics=judged.metrics | edge,
+            baselines=judged.baselines,
+        ),
+    )
+
+
+def report(description: Description) -> None:
+    """Print what was measured."""
+    made = description.provenance
+    print(f"{description.name}: out of sample on {made.rows['test']} rows")
+    for name, value in made.metrics.items():
+        beside = [
+            f"{word} {made.baselines[key]:.4f}"
+            for word, key in (("majority", name), ("logistic", f"logistic_{name}"))
+            if key in made.baselines
+        ]
+        print(f"  {name:18} {value:8.4f}  {', '.join(beside)}")
+    print(f"  expected move      {', '.join(f'{move:+.4f}' for move in description.output.expected_move_bps)} bps")
+    print(f"  variance           {description.output.variance_bps2:.4f} bps^2 over {description.output.horizon_ns / 1e9:.2f} s")
+    print(msgspec.json.encode(made.rows).decode())
