@@ -1,0 +1,5 @@
+"""Memory that is written once and read in place."""
+
+from vtframe.buffers.ring import RowRing
+
+__all__ = ["RowRing"]

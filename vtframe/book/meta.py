@@ -1,0 +1,25 @@
+"""Columns of the int64 array that describes each book; compiled code and Python both index by them."""
+
+from __future__ import annotations
+
+STATE = 0  # BookState
+N_BIDS = 1  # levels on each side
+N_ASKS = 2
+BID = 3  # the best levels, fixed point; 0 where a side is empty
+BID_QUANTITY = 4
+ASK = 5
+ASK_QUANTITY = 6
+LAST_ID = 7  # the venue's id of the last change applied; -1 before the first
+RULE = 8  # SequenceRule
+FIRST = 9  # 1 until the first depth frame after a snapshot
+TS_RECV = 10  # arrival of the last change
+TS_EVENT = 11  # the venue's time of the newest event
+PENDING = 12  # frames that Python keeps until a snapshot
+FRAMES = 13  # from here on: counters
+EVENTS = 14
+GAPS = 15
+CROSSED = 16
+RESYNCS = 17
+OLD_SNAPSHOTS = 18  # ignored, because the book was newer
+OLD_FRAMES = 19  # diffs that end before the snapshot they follow
+COLUMNS = 20

@@ -1,0 +1,42 @@
+"""Does this depth frame follow the book? Each venue's rule (domain.SequenceRule), checked on every frame, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtframe.book import meta as m
+from vtframe.domain import SequenceRule
+
+FOLLOWS = 0
+OLD = 1  # ends before the snapshot: to be dropped
+BROKEN = 2  # something between is missing
+
+NEXT = int(SequenceRule.NEXT)
+PREVIOUS = int(SequenceRule.PREVIOUS)
+INCREMENT = int(SequenceRule.INCREMENT)
+
+
+def check(meta: Any, first_id: int, last_id: int, previous_id: int) -> int:
+    """FOLLOWS, OLD or BROKEN. Only the first frame after a snapshot can be OLD; later, an id that goes back is BROKEN, for a
+    venue that restarts its ids would otherwise freeze a book that says it is live.
+
+    ``PREVIOUS`` also takes a first frame that names the snapshot's own id as its predecessor: it is continuous by definition.
+    """
+    rule = meta[m.RULE]
+    last = meta[m.LAST_ID]
+    first = meta[m.FIRST] == 1
+    if rule == NEXT:
+        if first and last_id <= last:
+            return OLD
+        good = first_id == last + 1 or (first and first_id <= last)
+    elif rule == PREVIOUS:
+        if first and last_id < last:
+            return OLD
+        good = previous_id == last or (first and first_id <= last)
+    elif rule == INCREMENT:
+        if first and last_id <= last:
+            return OLD
+        good = last_id == last + 1
+    else:
+        good = True
+    return FOLLOWS if good else BROKEN

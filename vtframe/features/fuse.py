@@ -1,0 +1,108 @@
+"""Joins the kernels of a pipeline's features with the loop into one generated module with one compiled entry."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+from numba import types
+from numba.core.errors import NumbaError
+
+import vtframe
+from vtframe.api import BookTop, Delta, Moment, Trade
+from vtframe.book import shift
+from vtframe.buffers import native
+from vtframe.buffers.native import HANDLES, array_at, part
+from vtframe.buffers.ring import RowType
+from vtframe.domain import EVENT, FRAME, ROW
+from vtframe.features import layout as at
+from vtframe.features import loop
+from vtframe.features.bind import Binder, compiled
+from vtframe.features.cache import Generated, KernelCache
+from vtframe.features.compile_error import explain
+from vtframe.features.digest import Digest
+from vtframe.features.fingerprint import fingerprint_parts
+from vtframe.features.generate import generate
+from vtframe.features.plan import HOOKS, Plan, state_type
+from vtframe.features.sampling import Sampling
+
+SIGNATURE = types.int64(HANDLES, types.int64, types.int64)
+"""Of the entry: (table of arrays, first frame, last frame) -> one of layout's codes."""
+_RULES = {"frame": loop.FRAME, "bbo": loop.BBO, "trade": loop.TRADE, "clock": loop.CLOCK}
+_LOOP = loop.__name__
+_ATTACH = {
+    "frames_at": array_at(FRAME, 1),
+    "events_at": array_at(EVENT, 1),
+    "books_at": array_at(np.int64, 4),
+    "ints_at": array_at(np.int64, 2),
+    "floats_at": array_at(np.float64, 2),
+    "rows_at": array_at(ROW, 2),
+    "control_at": array_at(np.int64, 1),
+}
+_ATTACH_VALUES = {"float32": array_at(np.float32, 3), "float64": array_at(np.float64, 3)}
+_LEVELS_BELOW = (native, shift)  # modules whose functions numba knows by overloads: hashed as text
+
+
+class Fused(msgspec.Struct, frozen=True):
+    """A compiled pipeline: its text, the name of all that decides it, and its entry."""
+
+    source: str
+    digest: str
+    run: Any
+
+
+def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -> Fused:
+    """Generate, then load from the cache or compile. Raises KernelError naming the author's file and line."""
+    source = generate(layout, sampling, dtype)
+    constants = {
+        "EVERY": _RULES[sampling.every],
+        "DEPTH": layout.depth,
+        "OUT": at.TOP + 4 * layout.depth,
+        "COLUMNS": len(layout.columns),
+        "WARMUP": layout.warmup,
+        "WITH_DELTAS": any(placed.kernel.on_delta is not None for placed in layout.placed),
+    }
+    digest = _digest(layout, source, constants)
+    labels = ", ".join(placed.feature.label for placed in layout.placed)
+    what = f"the book and {len(layout.placed)} features ({labels}); kept for the next start" if labels else "the book"
+    try:
+        run = cache.load(Generated(digest, source, partial(_link, layout, dtype, constants), SIGNATURE, what))
+    except NumbaError as error:
+        raise explain(error, layout) from error
+    return Fused(source, digest, run)
+
+
+def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
+    digest = Digest()
+    digest.text(vtframe.__version__, *map(inspect.getsource, _LEVELS_BELOW))
+    digest.text(source, sorted(constants.items()), sorted(fingerprint_parts().items()))
+    for placed in layout.placed:
+        for hook in HOOKS:
+            if (function := getattr(placed.kernel, hook)) is not None:
+                digest.root(function, placed.feature.label)
+    for function in (loop.run, loop.replay, loop.finish):
+        digest.function(function, "vtframe")  # type: ignore[arg-type]
+    return digest.hexdigest()
+
+
+def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str, Any]) -> None:
+    """Complete the generated module: the kernels that its hooks call, the loop that calls its hooks, the arrays' types."""
+    module.update(BookTop=BookTop, Delta=Delta, Trade=Trade, Moment=Moment, part=part, nan=np.nan, inf=np.inf)
+    kernels = Binder()
+    for k, placed in enumerate(layout.placed):
+        module[f"State_{k}"] = state_type(placed)
+        for hook in HOOKS:
+            if (function := getattr(placed.kernel, hook)) is not None:
+                module[f"{hook}_{k}"] = kernels.root(function, placed.feature.label)
+    replace: dict[Any, Any] = {(_LOOP, name): value for name, value in constants.items()}
+    for hook in ("restart", *HOOKS):
+        module[hook] = compiled(module[hook])
+        replace[getattr(loop, hook)] = module[hook]
+    binder = Binder(replace)
+    module["loop"] = binder.bind(loop.run, "vtframe")  # type: ignore[arg-type]
+    module["replay"] = binder.bind(loop.replay, "vtframe")  # type: ignore[arg-type]
+    module["finish"] = binder.bind(loop.finish, "vtframe")  # type: ignore[arg-type]
+    module.update(_ATTACH, values_at=_ATTACH_VALUES[dtype])

@@ -1,0 +1,369 @@
+"""What happens to every frame: book, features, sampling, row. Live and batch run this same compiled code.
+
+Plain Python that is compiled when a pipeline is built. The hooks and the constants in capitals at the top stand for what
+the pipeline's own features put in their place. ``n`` and ``f`` are one instrument's integers and floats (features.layout).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vtframe.book import meta as m
+from vtframe.book.levels import change, clear, fits, is_crossed, note_best
+from vtframe.book.sequence import BROKEN, OLD, check
+from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
+from vtframe.features import layout as at
+
+FRAME, BBO, TRADE, CLOCK = 0, 1, 2, 3
+
+EVERY = FRAME  # the sampling rule
+DEPTH = 1  # levels that kernels see
+OUT = at.TOP + 4  # the features' cells in f
+COLUMNS = 0  # of a row
+WARMUP = 0  # rows after a resync that are not valid
+WITH_DELTAS = False  # whether a feature takes level changes
+
+LIVE = int(BookState.LIVE)
+SYNCING = int(BookState.SYNCING)
+GAP = int(BookState.GAP)
+CROSSED = int(BookState.CROSSED)
+DEPTH_FRAME = int(FrameKind.DEPTH)
+SNAPSHOT_FRAME = int(FrameKind.SNAPSHOT)
+TRADE_FRAME = int(FrameKind.TRADE)
+STATUS_FRAME = int(FrameKind.STATUS)
+DELTA_EVENT = int(EventKind.BOOK_DELTA)
+CLEAR_EVENT = int(EventKind.BOOK_CLEAR)
+TRADE_EVENT = int(EventKind.TRADE)
+GAP_FLAG = int(EventFlag.GAP)
+NON_MARKET_FLAG = int(EventFlag.NON_MARKET)
+
+
+def restart(n: Any, f: Any) -> None:
+    """Every feature starts afresh."""
+
+
+def on_delta(ts_event: int, ts_recv: int, side: int, price: float, quantity: float, previous: float, n: Any, f: Any) -> None:
+    """A level changes."""
+
+
+def on_trade(ts_event: int, ts_recv: int, side: int, price: float, quantity: float, n: Any, f: Any) -> None:
+    """A market trade."""
+
+
+def on_frame(ts_event: int, ts_recv: int, n: Any, f: Any) -> None:
+    """The book changed."""
+
+
+def on_row(ts_event: int, ts_recv: int, n: Any, f: Any) -> None:
+    """A row is about to be written."""
+
+
+def run(
+    frames: Any, events: Any, first: int, last: int, books: Any, ints: Any, floats: Any, values: Any, rows: Any, control: Any
+) -> int:
+    """Handle frames ``first`` to ``last``; returns one of layout's codes. Rows go to the ring and are noted in control."""
+    for index in range(first, last):
+        frame = frames[index]
+        instrument = frame["instrument"]
+        begin = frame["first_event"]
+        end = begin + frame["n_events"]
+        control[at.POSITION] = index
+        if instrument < 0 or instrument >= len(books) or begin < 0 or end < begin or end > len(events):
+            return at.BAD
+        if control[at.COUNT] >= control[at.LIMIT]:
+            return at.FULL
+        if EVERY == CLOCK and not tick(frame["input"], frame["ts_recv"], ints, floats, values, rows, control):
+            return at.FULL
+        n = ints[instrument]
+        f = floats[instrument]
+        book = books[instrument]
+        kind = frame["kind"]
+        if kind == DEPTH_FRAME or kind == SNAPSHOT_FRAME:
+            need = fits(events, begin, end, n, book.shape[2], kind == SNAPSHOT_FRAME)
+            if need > 0:
+                control[at.NEED] = need
+                return at.GROW
+        n[m.FRAMES] += 1
+        n[m.EVENTS] += end - begin
+        due = False
+        code = at.DONE
+        if kind == DEPTH_FRAME:
+            code, due = take_depth(frame, events, begin, end, book, n, f)
+        elif kind == TRADE_FRAME:
+            code, due = take_trades(frame, events, begin, end, n, f)
+        elif kind == SNAPSHOT_FRAME:
+            code, due = take_snapshot(frame, events, begin, end, book, n, f)
+        elif kind == STATUS_FRAME:
+            due = take_status(events, begin, end, n)
+        if due:
+            write_row(instrument, frame["input"], frame["ts_recv"], n, f, values, rows, control)
+        if code != at.DONE:
+            return code
+    control[at.POSITION] = last
+    return at.DONE
+
+
+def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any, f: Any) -> tuple[int, bool]:
+    """Apply a diff to a live book; any other book makes it wait. Returns a code and whether a row is due."""
+    if n[m.STATE] != LIVE:
+        return at.PEND, EVERY == FRAME
+    verdict = check(n, frame["first_id"], frame["last_id"], frame["previous_id"])
+    if verdict == OLD:
+        n[m.OLD_FRAMES] += 1
+        return at.DONE, False
+    if verdict == BROKEN or (end > begin and events[begin]["flags"] & GAP_FLAG):
+        n[m.STATE] = GAP
+        n[m.GAPS] += 1
+        return at.PEND, EVERY == FRAME or EVERY == BBO
+    ts_recv = frame["ts_recv"]
+    rank = apply(events, begin, end, ts_recv, book, n, f, WITH_DELTAS)
+    if rank == WRONG:
+        return at.BAD, False
+    n[m.FIRST] = 0
+    n[m.LAST_ID] = frame["last_id"]
+    n[m.TS_RECV] = ts_recv
+    moved = note_best(book, n)
+    if is_crossed(n):
+        n[m.STATE] = CROSSED
+        n[m.CROSSED] += 1
+        return at.PEND, EVERY == FRAME or EVERY == BBO
+    if rank == CLEARED:
+        start_features(n, f)
+    if rank < DEPTH:
+        show_top(book, n, f)
+    on_frame(n[m.TS_EVENT], ts_recv, n, f)
+    return at.DONE, EVERY == FRAME or (EVERY == BBO and moved)
+
+
+WRONG = -2  # an event that a codec must not make
+CLEARED = -1  # the frame emptied the book
+
+
+def apply(events: Any, begin: int, end: int, ts_recv: int, book: Any, n: Any, f: Any, hooks: bool) -> int:
+    """Apply a frame's level changes; returns the best rank that one of them touched, CLEARED or WRONG."""
+    best = book.shape[2]
+    cleared = False
+    for index in range(begin, end):
+        event = events[index]
+        kind = event["kind"]
+        if kind == DELTA_EVENT:
+            side = event["side"]
+            quantity = event["quantity"]
+            if (side != 1 and side != -1) or quantity < 0:
+                return WRONG
+            previous, rank = change(book, n, side, event["price"], quantity)
+            if rank < best:
+                best = rank
+            if hooks and not cleared:
+                on_delta(
+                    event["ts_event"],
+                    ts_recv,
+                    side,
+                    event["price"] / f[at.PRICE_SCALE],
+                    quantity / f[at.QUANTITY_SCALE],
+                    previous / f[at.QUANTITY_SCALE],
+                    n,
+                    f,
+                )
+        elif kind == CLEAR_EVENT:
+            clear(n)
+            cleared = True
+    if end > begin:
+        n[m.TS_EVENT] = events[end - 1]["ts_event"]
+    return CLEARED if cleared else best
+
+
+def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -> tuple[int, bool]:
+    """Show market trades to the features of a live book."""
+    live = n[m.STATE] == LIVE
+    market = False
+    for index in range(begin, end):
+        event = events[index]
+        n[m.TS_EVENT] = event["ts_event"]
+        if event["kind"] != TRADE_EVENT or event["flags"] & NON_MARKET_FLAG:
+            continue
+        side = event["side"]
+        if side != 1 and side != -1:
+            return at.BAD, False
+        market = True
+        if live:
+            price = event["price"] / f[at.PRICE_SCALE]
+            quantity = event["quantity"] / f[at.QUANTITY_SCALE]
+            on_trade(event["ts_event"], frame["ts_recv"], side, price, quantity, n, f)
+    return at.DONE, EVERY == TRADE and market
+
+
+def take_snapshot(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any, f: Any) -> tuple[int, bool]:
+    """Replace the book, unless it is live and newer. With frames waiting, Python replays them before the row is made."""
+    last_id = frame["last_id"]
+    if n[m.STATE] == LIVE and 0 <= last_id < n[m.LAST_ID]:
+        n[m.OLD_SNAPSHOTS] += 1
+        return at.DONE, False
+    clear(n)
+    if apply(events, begin, end, frame["ts_recv"], book, n, f, False) == WRONG:
+        return at.BAD, False
+    n[m.LAST_ID] = last_id
+    n[m.FIRST] = 1
+    n[m.TS_RECV] = frame["ts_recv"]
+    n[m.STATE] = LIVE
+    note_best(book, n)
+    if is_crossed(n):
+        n[m.STATE] = CROSSED
+        n[m.CROSSED] += 1
+    elif n[m.PENDING] > 0:
+        return at.RESYNC, False
+    settle(frame["ts_recv"], book, n, f)
+    return at.DONE, EVERY == FRAME or EVERY == BBO
+
+
+def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: Any, floats: Any, control: Any) -> int:
+    """Apply the frames that waited for a snapshot, to the book only. Leaves in POSITION the first that must go on waiting."""
+    for index in range(first, last):
+        control[at.POSITION] = index
+        frame = frames[index]
+        n = ints[frame["instrument"]]
+        book = books[frame["instrument"]]
+        begin = frame["first_event"]
+        end = begin + frame["n_events"]
+        verdict = check(n, frame["first_id"], frame["last_id"], frame["previous_id"])
+        if verdict == OLD:
+            n[m.OLD_FRAMES] += 1
+            continue
+        if verdict == BROKEN:
+            n[m.STATE] = GAP
+            n[m.GAPS] += 1
+            return at.DONE
+        need = fits(events, begin, end, n, book.shape[2], False)
+        if need > 0:
+            control[at.NEED] = need
+            return at.GROW
+        if apply(events, begin, end, frame["ts_recv"], book, n, floats[frame["instrument"]], False) == WRONG:
+            return at.BAD
+        n[m.FIRST] = 0
+        n[m.LAST_ID] = frame["last_id"]
+        note_best(book, n)
+        if is_crossed(n):
+            n[m.STATE] = CROSSED
+            n[m.CROSSED] += 1
+            return at.DONE
+    control[at.POSITION] = last
+    return at.DONE
+
+
+def finish(
+    number: int, ts_recv: int, instrument: int, books: Any, ints: Any, floats: Any, values: Any, rows: Any, control: Any
+) -> None:
+    """After a replay: the features start on the resynced book, and its row is made, with the snapshot's number and time."""
+    n = ints[instrument]
+    f = floats[instrument]
+    n[m.TS_RECV] = ts_recv
+    settle(ts_recv, books[instrument], n, f)
+    if EVERY == FRAME or EVERY == BBO:
+        write_row(instrument, number, ts_recv, n, f, values, rows, control)
+
+
+def settle(ts_recv: int, book: Any, n: Any, f: Any) -> None:
+    """A snapshot is in: if the book is live, the features start on it."""
+    if n[m.STATE] != LIVE:
+        return
+    n[m.RESYNCS] += 1
+    start_features(n, f)
+    show_top(book, n, f)
+    on_frame(n[m.TS_EVENT], ts_recv, n, f)
+
+
+def take_status(events: Any, begin: int, end: int, n: Any) -> bool:
+    """A cleared book waits for a snapshot; so does one with a stated loss. Returns whether a row is due."""
+    was = n[m.STATE]
+    for index in range(begin, end):
+        event = events[index]
+        n[m.TS_EVENT] = event["ts_event"]
+        if event["kind"] == CLEAR_EVENT:
+            clear(n)
+            n[m.BID] = n[m.BID_QUANTITY] = n[m.ASK] = n[m.ASK_QUANTITY] = 0
+            n[m.STATE] = SYNCING
+        elif event["flags"] & GAP_FLAG and n[m.STATE] == LIVE:
+            n[m.STATE] = GAP
+            n[m.GAPS] += 1
+    return (EVERY == FRAME or EVERY == BBO) and was == LIVE and n[m.STATE] != LIVE
+
+
+def start_features(n: Any, f: Any) -> None:
+    """Empty memory, nan in every cell, no row yet."""
+    for k in range(OUT, OUT + COLUMNS):
+        f[k] = np.nan
+    restart(n, f)
+    n[at.AGE] = 0
+
+
+def show_top(book: Any, n: Any, f: Any) -> None:
+    """Write the best levels where kernels see them, as float64 in the instrument's units."""
+    price_scale = f[at.PRICE_SCALE]
+    quantity_scale = f[at.QUANTITY_SCALE]
+    for side in range(2):
+        count = n[m.N_BIDS + side]
+        start = at.TOP + 2 * DEPTH * side
+        for k in range(DEPTH):
+            if k < count:
+                f[start + k] = book[side, 0, count - 1 - k] / price_scale
+                f[start + DEPTH + k] = book[side, 1, count - 1 - k] / quantity_scale
+            else:
+                f[start + k] = np.nan
+                f[start + DEPTH + k] = 0.0
+
+
+def tick(number: int, ts_recv: int, ints: Any, floats: Any, values: Any, rows: Any, control: Any) -> bool:
+    """Make the clock rows that are due before ``ts_recv``'s input; False where there is no room for them."""
+    interval = control[at.INTERVAL]
+    if control[at.NEXT_CLOCK] == 0:
+        control[at.NEXT_CLOCK] = (ts_recv // interval + 1) * interval
+    while control[at.NEXT_CLOCK] <= ts_recv:
+        if control[at.COUNT] + len(ints) >= control[at.LIMIT]:
+            return False
+        for instrument in range(len(ints)):
+            write_row(instrument, number, control[at.NEXT_CLOCK], ints[instrument], floats[instrument], values, rows, control)
+        control[at.NEXT_CLOCK] += interval
+    return True
+
+
+def write_row(instrument: int, number: int, ts_recv: int, n: Any, f: Any, values: Any, rows: Any, control: Any) -> None:
+    """Append a row to the ring, twice. Only a live book's row carries values; it is valid once warm, if all are finite."""
+    ts_event = n[m.TS_EVENT]
+    live = n[m.STATE] == LIVE
+    valid = live and n[at.AGE] >= WARMUP
+    if live:
+        on_row(ts_event, ts_recv, n, f)
+        n[at.AGE] += 1
+    slot = n[at.SLOT]
+    capacity = rows.shape[1] >> 1
+    once = values[instrument, slot]
+    again = values[instrument, slot + capacity]
+    for k in range(COLUMNS):
+        once[k] = f[OUT + k] if live else np.nan
+        value = once[k]  # as the ring's type holds it
+        if not value - value == 0.0:  # noqa: SIM201 - nan or infinite
+            valid = False
+            if value != value:  # noqa: PLR0124
+                once[k] = np.nan  # one nan, whatever bits the kernel made
+        again[k] = once[k]
+    for place in range(slot, slot + capacity + 1, capacity):
+        row = rows[instrument, place]
+        row["number"] = n[at.HEAD]
+        row["input"] = number
+        row["ts_event"] = ts_event
+        row["ts_recv"] = ts_recv
+        row["update_id"] = n[m.LAST_ID]
+        row["bid"] = n[m.BID]
+        row["bid_quantity"] = n[m.BID_QUANTITY]
+        row["ask"] = n[m.ASK]
+        row["ask_quantity"] = n[m.ASK_QUANTITY]
+        row["instrument"] = instrument
+        row["state"] = n[m.STATE]
+        row["valid"] = valid
+    n[at.HEAD] += 1
+    n[at.SLOT] = slot + 1 if slot + 1 < capacity else 0
+    control[at.NEW + control[at.COUNT]] = instrument
+    control[at.COUNT] += 1
+    control[at.ROWS] += 1

@@ -1,0 +1,270 @@
+"""Frames in, rows out: the books, the fused kernel and the ring of one session. The hot call is ``process``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vtframe.api import Feature, InputFeature
+from vtframe.book import Books
+from vtframe.book import meta as m
+from vtframe.book.pending import PendingFrames
+from vtframe.buffers import RowRing
+from vtframe.buffers.native import retarget, table
+from vtframe.buffers.ring import RowType
+from vtframe.domain import ROW, BookState, Instrument, Records, SequenceRule, Side
+from vtframe.errors import InvariantError
+from vtframe.features import layout as at
+from vtframe.features.bind import settings
+from vtframe.features.cache import KernelCache
+from vtframe.features.fingerprint import fingerprint
+from vtframe.features.fuse import fuse
+from vtframe.features.generate import ARRAYS
+from vtframe.features.plan import plan
+from vtframe.features.sampling import Sampling
+from vtframe.features.schema import input_features, schema_hash
+
+RING_ROWS = 4096
+_FRAMES, _EVENTS, _BOOKS, _CONTROL = (ARRAYS.index(name) for name in ("frames", "events", "books", "control"))
+
+
+class PipelineCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What has happened, over all instruments."""
+
+    frames: int
+    events: int
+    gaps: int
+    resyncs: int
+    crossed: int
+    rows: int
+    dropped_pending: int
+    old_snapshots: int
+    old_frames: int
+
+
+class RowBatch(msgspec.Struct, frozen=True):
+    """Rows in the order in which they were made: ``meta`` (n,) of domain.ROW and ``values`` (n, columns), both copies."""
+
+    meta: NDArray[Any]
+    values: NDArray[Any]
+
+
+class Pipeline:
+    """Everything between decoded records and models, for one set of features, instruments and sampling.
+
+    ``rules[i]`` is how instrument ``i``'s update ids follow each other. ``ring_rows`` is the longest window that a model may
+    ask for; memory is about 200 bytes a row and instrument. ``on_compile`` is told, in words, of anything slow or unusual.
+    Raises KernelError for a feature that cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        instruments: Sequence[Instrument],
+        rules: Sequence[SequenceRule],
+        *,
+        sampling: Sampling | None = None,
+        dtype: RowType = "float32",
+        ring_rows: int = RING_ROWS,
+        cache_dir: Path | None = None,
+        on_compile: Callable[[str], None] | None = None,
+    ) -> None:
+        if len(instruments) != len(rules) or not instruments:
+            raise ValueError(f"one sequence rule per instrument: found {len(rules)} for {len(instruments)}")
+        self.sampling = sampling or Sampling()
+        layout = plan(features)
+        self.columns = layout.columns
+        self.depth = layout.depth
+        self.warmup = layout.warmup
+        self.dtype: RowType = dtype
+        self.schema: list[InputFeature] = input_features(layout)
+        self.schema_hash = schema_hash(self.schema, self.sampling, dtype)
+        self.fingerprint = fingerprint()
+        fused = fuse(layout, self.sampling, dtype, KernelCache(cache_dir, on_compile))
+        self.source, self.digest = fused.source, fused.digest
+        self._run: Callable[[Any, int, int], int] = _quietly(fused.run) if settings.DISABLE_JIT else fused.run
+
+        count = len(instruments)
+        self.books = Books(rules, extra=layout.ints - m.COLUMNS)
+        self._ints = self.books.meta
+        self._floats = np.zeros((count, layout.floats))
+        for row, instrument in zip(self._floats, instruments, strict=True):
+            row[at.PRICE_SCALE] = 10.0**instrument.price_decimals
+            row[at.QUANTITY_SCALE] = 10.0**instrument.quantity_decimals
+            row[at.TICK_SIZE] = instrument.tick_size / row[at.PRICE_SCALE]
+        self.ring = RowRing(count, ring_rows, len(self.columns), dtype=dtype, heads=self._ints[:, at.HEAD])
+        self._pending = [PendingFrames() for _ in instruments]
+        empty = Records(frames=1, events=1)
+        self._frames, self._events = empty.frames, empty.events
+        self._limit = len(instruments) + 1 if self.sampling.every == "clock" else 1  # rows that one input may need room for
+        self._limit = max(self._limit, ring_rows)
+        self._control = np.zeros(at.NEW + self._limit, np.int64)
+        self._control[at.LIMIT] = self._limit
+        self._control[at.INTERVAL] = (self.sampling.interval_ms or 0) * 1_000_000
+        self._cells = memoryview(self._control.data)
+        self._handles = table(
+            (
+                self._frames,
+                self._events,
+                self.books.cells,
+                self._ints,
+                self._floats,
+                self.ring.values,
+                self.ring.meta,
+                self._control,
+            )
+        )
+
+    @property
+    def new_rows(self) -> NDArray[np.int64]:
+        """The instrument of each row that the last ``process`` made, in order: a view, overwritten by the next call."""
+        return self._control[at.NEW : at.NEW + self._cells[at.COUNT]]
+
+    def process(self, records: Records, first: int = 0, last: int | None = None) -> int:
+        """Handle frames ``first`` to ``last`` (numbers and arrival times stamped); returns how many rows were made.
+
+        Raises InvariantError for a frame that breaks the contract of records.
+        """
+        if records.frames is not self._frames or records.events is not self._events:
+            self._aim(records.frames, records.events)
+        if last is None:
+            last = records.n_frames
+        self._cells[at.COUNT] = 0
+        code = self._run(self._handles, first, last)
+        while code:
+            if code == at.FULL:
+                self._make_room()
+            code = self._run(self._handles, self._answer(code), last)
+        return self._cells[at.COUNT]
+
+    def batch(self, frames: NDArray[Any], events: NDArray[Any]) -> Iterator[RowBatch]:
+        """Handle all frames, and yield every row that they make, however many, block by block.
+
+        The blocks hold copies. Leave no iteration unfinished: what it did not reach was not handled.
+        """
+        frames, events = (np.require(array, requirements=("C", "A", "W")) for array in (frames, events))
+        self._cells[at.COUNT] = 0
+        position = 0
+        while position < len(frames):
+            self._aim(frames, events)
+            code = self._run(self._handles, position, len(frames))
+            if code == at.DONE:
+                break
+            position = self._answer(code)
+            if code == at.FULL:
+                yield self._drain()
+        yield self._drain()
+
+    def lose(self, instrument: int, state: BookState = BookState.STALE) -> None:
+        """A live book is not to be trusted any more (its connection is down, or silent): it waits for a snapshot."""
+        if self.books.state(instrument) == BookState.LIVE:
+            self._ints[instrument, m.STATE] = int(state)
+
+    def counts(self) -> PipelineCounts:
+        books = [self.books.counts(instrument) for instrument in range(len(self.books))]
+        return PipelineCounts(
+            frames=sum(book.frames for book in books),
+            events=sum(book.events for book in books),
+            gaps=sum(book.gaps for book in books),
+            resyncs=sum(book.resyncs for book in books),
+            crossed=sum(book.crossed for book in books),
+            rows=self._cells[at.ROWS],
+            dropped_pending=sum(pending.dropped for pending in self._pending),
+            old_snapshots=sum(book.old_snapshots for book in books),
+            old_frames=sum(book.old_frames for book in books),
+        )
+
+    def state_digest(self) -> str:
+        """A hash of all that the next frame's outcome depends on, and of the rows in the ring."""
+        digest = hashlib.sha256(self._ints.tobytes() + self._floats.tobytes())
+        for instrument in range(len(self.books)):
+            for side in Side:
+                for array in self.books.levels(instrument, side, self.books.capacity):
+                    digest.update(array.tobytes())
+            frames, events = self._pending[instrument].arrays()
+            digest.update(frames.tobytes() + events.tobytes())
+        digest.update(self.ring.values.tobytes() + self.ring.meta.tobytes())
+        digest.update(self._control[at.NEXT_CLOCK].tobytes())
+        return digest.hexdigest()
+
+    def _answer(self, code: int) -> int:
+        """Do what the kernel stopped for; returns the frame to continue at."""
+        position = self._cells[at.POSITION]
+        if code == at.FULL:
+            return position
+        if code == at.GROW:
+            self.books.grow(self._cells[at.NEED])
+            retarget(self._handles, _BOOKS, self.books.cells)
+            return position
+        frame = self._frames[position]
+        if code == at.BAD:
+            raise InvariantError(f"frame {position} of input {frame['input']} is not a valid record: {frame}")
+        instrument = int(frame["instrument"])
+        if code == at.PEND:
+            start = int(frame["first_event"])
+            self._pending[instrument].keep(frame, self._events[start : start + int(frame["n_events"])])
+            self._ints[instrument, m.PENDING] = len(self._pending[instrument])
+        else:
+            self._resync(instrument, int(frame["input"]), int(frame["ts_recv"]))
+        return position + 1
+
+    def _resync(self, instrument: int, number: int, ts_recv: int) -> None:
+        """A snapshot is in the book: apply the frames that waited for it, and let the features start."""
+        pending, cells = self._pending[instrument], self._cells
+        before = self._frames, self._events
+        self._aim(*pending.arrays())
+        try:
+            cells[at.MODE] = at.REPLAY
+            code = self._run(self._handles, 0, len(pending))
+            while code:
+                code = self._run(self._handles, self._answer(code), len(pending))
+            pending.drop(cells[at.POSITION])
+            self._ints[instrument, m.PENDING] = len(pending)
+            cells[at.MODE], cells[at.INPUT], cells[at.TS_RECV] = at.FINISH, number, ts_recv
+            self._run(self._handles, instrument, 0)
+        finally:
+            cells[at.MODE] = at.RUN
+            self._aim(*before)
+
+    def _aim(self, frames: NDArray[Any], events: NDArray[Any]) -> None:
+        """Let the kernel read these arrays; they are kept alive until others take their place."""
+        retarget(self._handles, _FRAMES, frames)
+        retarget(self._handles, _EVENTS, events)
+        self._frames, self._events = frames, events
+
+    def _make_room(self) -> None:
+        """Let one call make more rows than the ring holds: the caller sees the newest of them."""
+        control = np.zeros(at.NEW + 2 * (len(self._control) - at.NEW), np.int64)
+        control[: len(self._control)] = self._control
+        control[at.LIMIT] = len(control) - at.NEW
+        self._control, self._cells = control, memoryview(control.data)
+        retarget(self._handles, _CONTROL, control)
+
+    def _drain(self) -> RowBatch:
+        """Copy the rows made since the last look, and forget that they are new."""
+        order = self.new_rows.copy()
+        meta = np.zeros(len(order), ROW)
+        values = np.zeros((len(order), len(self.columns)), self.dtype)
+        for instrument in np.unique(order).tolist():
+            chosen = order == instrument
+            count = int(chosen.sum())
+            meta[chosen] = self.ring.window_meta(instrument, count)
+            values[chosen] = self.ring.window(instrument, count)
+        self._cells[at.COUNT] = 0
+        return RowBatch(meta, values)
+
+
+def _quietly(run: Callable[[Any, int, int], int]) -> Callable[[Any, int, int], int]:
+    """Plain Python warns where compiled code answers nan or infinity."""
+
+    def quiet(handles: Any, first: int, last: int) -> int:
+        with np.errstate(all="ignore"):
+            return int(run(handles, first, last))
+
+    return quiet

@@ -1,0 +1,31 @@
+"""What a row holds, in words that a model bundle can be compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from vtframe.api import InputFeature
+from vtframe.features.plan import Plan
+from vtframe.features.sampling import Sampling
+
+
+def input_features(layout: Plan) -> list[InputFeature]:
+    """The features of a pipeline, in the order of their columns, with every setting (defaults included)."""
+    return [
+        InputFeature(
+            use=placed.feature.name,
+            label=placed.feature.label,
+            columns=placed.feature.columns(placed.kernel),
+            settings=placed.feature.settings(),
+        )
+        for placed in layout.placed
+    ]
+
+
+def schema_hash(schema: Sequence[InputFeature], sampling: Sampling, dtype: str) -> str:
+    """16 hex digits over everything that says what a row holds: features, settings, order, sampling, number type."""
+    text = msgspec.json.encode([schema, sampling, dtype], order="sorted")
+    return hashlib.sha256(text).hexdigest()[:16]
