@@ -25,11 +25,16 @@ class ImbalanceFollower(Strategy):
 
     def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | None:
         lean = view.feature(prediction.instrument, self.column)
+        if abs(lean) >= self.enter:
+            direction = 1 if lean > 0 else -1
+        elif abs(lean) < self.leave:
+            direction = 0
+        else:
+            return None  # between the two (or unknown: nan): leave things as they are
         instrument, top = view.instrument(prediction.instrument), view.top(prediction.instrument)
-        if self.leave <= abs(lean) < self.enter or not top.ask_quantity:
-            return None  # between the two: leave things as they are
-        lots = int(float(view.capital) * self.fraction / float(instrument.notional(top.ask, instrument.lot_size)))
-        direction = 0 if abs(lean) < self.leave else 1 if lean > 0 else -1
+        if not top.ask_quantity:
+            return None
         if instrument.kind is InstrumentKind.SPOT:
             direction = max(direction, 0)  # spot cannot be short
+        lots = int(float(view.capital) * self.fraction / float(instrument.notional(top.ask, instrument.lot_size)))
         return Intent(instrument=prediction.instrument, target=direction * lots * instrument.lot_size, prediction=prediction)
