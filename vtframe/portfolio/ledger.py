@@ -118,16 +118,17 @@ def _trade(holding: _Holding, side: Side, fill: OrderFilled) -> Decimal:
     change = side * fill.quantity
     closed = 0 if held * change >= 0 else side * min(abs(held), fill.quantity)  # the part of the change that closes
     opened = change - closed
+    closed_value = _value(instrument, closed, fill.price)
     realized = _ZERO
     opened_at = holding.position.opened_at
     if closed:
         released = holding.cost if closed == -held else _rounded(holding.cost * -closed / held)
-        realized = -_value(instrument, closed, fill.price) - released
+        realized = -closed_value - released
         holding.cost -= released
     if opened:
         if held + closed == 0:
             opened_at = fill.ts_event
-        holding.cost += _value(instrument, opened, fill.price)
+        holding.cost += _value(instrument, change, fill.price) - closed_value  # so that both parts add up to the fill
     after = held + change
     holding.position = Position(quantity=after, average_price=_average(holding, after), opened_at=opened_at) if after else _FLAT
     return realized
