@@ -11,7 +11,6 @@ from vtframe.api import BundleInfo, ExecutionAdapter, Label
 from vtframe.clock import EventClock
 from vtframe.domain import (
     BookState,
-    EventFlag,
     EventKind,
     FrameKind,
     Instrument,
@@ -204,7 +203,7 @@ class Bench:
         return lane
 
     def frame(self, events, *, kind=FrameKind.DEPTH, after_ms=1.0, instrument=0, lag_ms=0.0):
-        """One frame, ``after_ms`` later: applied to its book, then shown to the lanes. Events: (kind, side, price, quantity)."""
+        """One frame, ``after_ms`` later: applied to its book, then shown to lanes. Events: (kind, side, price, quantity)."""
         self.clock.advance(self.clock.now_ns() + int(after_ms * MS))
         now = self.clock.now_ns()
         records = Records()
@@ -225,7 +224,7 @@ class Bench:
         deltas += [(EventKind.BOOK_DELTA, -1, *level) for level in dict(asks).items()]
         self.frame(deltas, **more)
 
-    def trade(self, side, price, quantity, *, flags=EventFlag(0), **more):
+    def trade(self, side, price, quantity, *, flags=0, **more):
         self.frame([(EventKind.TRADE, side, price, quantity, flags)], kind=FrameKind.TRADE, **more)
 
     def wait(self, ms=10.0, **more):
