@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleError, Codec, Feature, Feed, FeedContext, InputFeature, Label
+from vtframe.api import Codec, Feature, Feed, FeedContext, InputFeature, Label
 from vtframe.clock import EventClock
 from vtframe.domain import Instrument, Records
 from vtframe.engine.instrument_table import SessionInstruments
@@ -130,8 +130,8 @@ def collect(
     sink = _Collector(pipeline, codec, limit)
     asyncio.run(feed.run(sink))
     sink.flush()
-    if sink.damage:
-        raise BundleError("training data", f"{len(sink.damage)} damaged message(s), the first: {sink.damage[0]}")
+    for problem in sink.damage:
+        print(f"  note: {problem}")
     return Rows(
         np.concatenate(sink.meta),
         np.concatenate(sink.values),
@@ -170,6 +170,11 @@ def split_by_time(examples: Examples, fractions: Sequence[float], *, embargo: in
         last = end == cuts[-1]
         parts.append(examples.take(slice(begin, end if last else max(begin, end - embargo))))
     return parts
+
+
+def join(*parts: Examples) -> Examples:
+    """Examples of several markets or times as one set."""
+    return Examples(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
 def even_threshold_bps(rows: Rows, horizon: int, *, flat: float = 1 / 3) -> float:

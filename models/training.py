@@ -146,7 +146,10 @@ def slope_of(edge: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
 
 
 def judge_edge(answers: Probabilities, test: Examples) -> dict[str, float]:
-    """How well the edge holds: measured on the first half of ``test``, judged on the second. Slope 1: calibrated; 0: worthless."""
+    """How well the edge holds: measured on the first half of ``test``, judged on the second.
+
+    A slope of 1 is a calibrated edge, a slope of 0 none.
+    """
     half = len(test) // 2
     first, second = test.take(slice(0, half)), test.take(slice(half, None))
     measured = economics(answers[:half], first)
