@@ -36,12 +36,12 @@ class SessionTable(msgspec.Struct, frozen=True, kw_only=True):
 class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[sampling]``: when a row is made."""
 
-    every: Literal["frame", "top", "trade", "clock"] = "frame"
+    every: Literal["frame", "bbo", "trade", "clock"] = "frame"
     interval_ms: Annotated[int, Meta(ge=1)] | None = None  # for "clock" alone
 
     @property
     def rule(self) -> str:
-        """The rule in words, as bundles state it: ``frame``, ``top``, ``trade`` or ``clock 100 ms``."""
+        """The rule in words, as bundles state it: ``frame``, ``bbo``, ``trade`` or ``clock 100 ms``."""
         return f"clock {self.interval_ms} ms" if self.every == "clock" else self.every
 
 

@@ -1,0 +1,266 @@
+"""The one composition root: a configuration, the loaded parts and the command line's wishes become a Session."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vtframe import __version__
+from vtframe.api import BundleInfo, Codec, Feed, FeedContext, Model, SessionInfo
+from vtframe.assemble.check import Examined, examine
+from vtframe.assemble.parts import LaneParts, Parts
+from vtframe.builtin.parquet.sink import ParquetSink
+from vtframe.clock import Clock, EventClock, LiveClock
+from vtframe.config import read_document
+from vtframe.domain import Instrument, SequenceRule
+from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.instrument_table import SessionInstruments
+from vtframe.engine.lane import Lane
+from vtframe.engine.lane_view import Market
+from vtframe.engine.meters import Meters
+from vtframe.engine.newest_rows import NewestRows
+from vtframe.engine.prediction_log import PredictionLog
+from vtframe.engine.risk_view import RiskView
+from vtframe.engine.row_log import RowLog
+from vtframe.engine.session import Session
+from vtframe.errors import ConfigError, Fault, SessionError
+from vtframe.execution.client_order_ids import ClientOrderIds
+from vtframe.execution.order_table import OrderTable
+from vtframe.features.pipeline import Pipeline
+from vtframe.features.sampling import Sampling
+from vtframe.inference.inline import InlineExecutor
+from vtframe.inference.quality import PredictionQuality
+from vtframe.journal.records import SessionStarted
+from vtframe.journal.writer import JournalWriter
+from vtframe.portfolio.ledger import Ledger
+from vtframe.risk.gate import Gate
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for beside the configuration."""
+
+    recordings: tuple[Path, ...] = ()  # play these instead of the configured feed, in order
+    speed: float | None = None  # 1 is real time; None as fast as possible
+    folder: Path | None = None  # of the session; must not exist
+    deterministic: bool = False  # processing time does not count: two runs over one input decide alike
+    on_compile: Callable[[str], None] | None = None
+
+    def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration's tables that these wishes replace."""
+        changed = dict(feed)
+        if self.recordings:
+            changed = {"use": "recording", "paths": [str(path.resolve()) for path in self.recordings]}
+        if self.speed is not None:
+            changed["speed"] = self.speed
+        return {"feed": changed} if changed != feed else {}
+
+
+class Assembled(msgspec.Struct, frozen=True, kw_only=True):
+    """A session ready to run, and what the shell around it needs."""
+
+    session: Session
+    examined: Examined
+    total: int | None  # inputs, where the feed knows
+
+
+def assemble(path: Path, wishes: Wishes) -> Assembled:
+    """Make the session of the configuration at ``path``. Nothing is written before everything could be opened.
+
+    Raises ConfigError (with every fault), PluginError, KernelError, BundleError, RecordingError or SessionError.
+    """
+    examined = _examine(path, wishes)
+    parts = examined.usable_parts()
+    config = examined.config
+    folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / _folder_name())
+    clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
+    instruments, codec, rules = _open_feed(parts.feed, examined, clock)
+    pipeline = Pipeline(
+        parts.features,
+        tuple(instruments),
+        rules,
+        sampling=Sampling(every=config.sampling.every, interval_ms=config.sampling.interval_ms),
+        dtype=config.rows.dtype,
+        ring_rows=config.rows.ring,
+        on_compile=wishes.on_compile,
+    )
+    models = {name: _open_model(bundle, examined) for name, bundle in examined.bundles.items()}
+    info = SessionInfo(
+        session_id=folder.name,
+        folder=folder,
+        instruments=tuple(instrument.instrument_id for instrument in instruments),
+        columns=pipeline.columns,
+        dtype=config.rows.dtype,
+        schema_hash=pipeline.schema_hash,
+        fingerprint=pipeline.fingerprint,
+        outputs={name: bundle.classes for name, bundle in examined.bundles.items()},
+    )
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(config.as_run)
+    journal = JournalWriter(folder / "journal", session_id=info.session_id)
+    journal.write(_started(info, examined, instruments, config.as_run))
+    session = _Builder(
+        info=info,
+        examined=examined,
+        parts=parts,
+        clock=clock,
+        instruments=instruments,
+        pipeline=pipeline,
+        journal=journal,
+    ).build(codec, models)
+    return Assembled(session=session, examined=examined, total=parts.feed.total())
+
+
+class _Builder:
+    """Joins the opened parts. A class because every joint needs the same six things."""
+
+    def __init__(
+        self,
+        *,
+        info: SessionInfo,
+        examined: Examined,
+        parts: Parts,
+        clock: EventClock | LiveClock,
+        instruments: SessionInstruments,
+        pipeline: Pipeline,
+        journal: JournalWriter,
+    ) -> None:
+        self.info = info
+        self.examined = examined
+        self.parts = parts
+        self.clock = clock
+        self.pipeline = pipeline
+        self.journal = journal
+        self.meters = Meters()
+        self.orders = OrderTable()
+        self.ids = ClientOrderIds(info.session_id)
+        self.ledgers = {lane.id: Ledger() for lane in parts.lanes}
+        self.market = Market(
+            clock=clock, instruments=instruments, books=pipeline.books, rows=NewestRows(pipeline.ring, pipeline.columns)
+        )
+        self.gate = Gate(parts.risk, self._risk_view())
+
+    def build(self, codec: Codec | None, models: Mapping[str, Model]) -> Session:
+        lanes = {parts.id: self._lane(parts) for parts in self.parts.lanes}
+        served = [self._serve(name, model, lanes) for name, model in models.items()]
+        quality = PredictionQuality(self.examined.bundles)
+        sinks = (
+            self.parts.sinks if any(sink.name == "parquet" for sink in self.parts.sinks) else (ParquetSink(), *self.parts.sinks)
+        )
+        row_log = RowLog(self.pipeline.ring, (*sinks, quality), self.info, logs=[model.log for model in served])
+        self.gate.start()
+        engine = Engine(
+            codec=codec,
+            pipeline=self.pipeline,
+            models=served,
+            lanes=tuple(lanes.values()),
+            clock=self.clock,
+            meters=self.meters,
+            journal=self.journal,
+        )
+        return Session(
+            info=self.info,
+            feed=self.parts.feed,
+            engine=engine,
+            pipeline=self.pipeline,
+            lanes=tuple(lanes.values()),
+            clock=self.clock,
+            meters=self.meters,
+            quality=quality,
+            row_log=row_log,
+            journal=self.journal,
+        )
+
+    def _risk_view(self, lane: str | None = None) -> RiskView:
+        return RiskView(market=self.market, orders=self.orders, ledgers=self.ledgers, lane=lane)
+
+    def _lane(self, parts: LaneParts) -> Lane:
+        table = parts.table
+        return Lane(
+            parts.id,
+            parts.strategy,
+            parts.execution,
+            gate=self.gate,
+            limits=Gate(parts.limits, self._risk_view(parts.id)) if parts.limits else None,
+            ledger=self.ledgers[parts.id],
+            orders=self.orders,
+            ids=self.ids,
+            capital=table.capital,
+            when_late=table.when_late,
+            model=self.examined.bundles.get(table.model),
+            market=self.market,
+            journal=self.journal,
+            meters=self.meters,
+        )
+
+    def _serve(self, name: str, model: Model, lanes: Mapping[str, Lane]) -> ServedModel:
+        table = next(table for table in self.parts.models if table.name == name)
+        bundle = self.examined.bundles[name]
+        executor = InlineExecutor(
+            model,
+            bundle,
+            ring=self.pipeline.ring,
+            clock=self.clock,
+            deadline_ns=table.deadline_us * 1_000,
+            max_age_ns=table.stale_ms * 1_000_000,
+            name=name,
+        )
+        log = PredictionLog(name, len(bundle.classes))
+        return ServedModel(name, executor, log, [lanes[lane.id] for lane in self.parts.lanes if lane.table.model == name])
+
+
+def _examine(path: Path, wishes: Wishes) -> Examined:
+    feed = read_document(path).data.get("feed")
+    return examine(path, overrides=wishes.overrides(feed if isinstance(feed, dict) else {}))
+
+
+def _folder_name() -> str:
+    """Sorts by time; short enough for client order IDs, which begin with it."""
+    now = LiveClock().now_ns()
+    return f"{datetime.fromtimestamp(now / 1e9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _free_folder(folder: Path) -> Path:
+    if folder.exists():
+        raise SessionError(
+            str(folder), "there is something already", "a session makes its own folder: name one that does not exist"
+        )
+    return folder
+
+
+def _open_feed(feed: Feed, examined: Examined, clock: Clock) -> tuple[SessionInstruments, Codec | None, list[SequenceRule]]:
+    config = examined.config
+    context = FeedContext(codecs=examined.plugins.registries.codecs.classes(), folder=config.folder, clock=clock)
+    opened: Sequence[Instrument] = feed.open(context)
+    if not opened:
+        raise ConfigError(Fault(file=str(config.path), table="[feed]", problem="the feed has no instrument"))
+    instruments = SessionInstruments(opened)
+    codec = feed.codec()
+    if codec is not None:
+        codec.open(instruments)
+    rule = codec.sequence_rule if codec is not None else feed.sequence_rule
+    return instruments, codec, [rule(index) for index in range(len(instruments))]
+
+
+def _open_model(bundle: BundleInfo, examined: Examined) -> Model:
+    backend = examined.plugins.registries.model_backends.get(bundle.backend)
+    return backend().open(bundle)
+
+
+def _started(info: SessionInfo, examined: Examined, instruments: SessionInstruments, config: str) -> SessionStarted:
+    return SessionStarted(
+        session_id=info.session_id,
+        vtframe_version=__version__,
+        ts=LiveClock().now_ns(),
+        config=config,
+        instruments=tuple(msgspec.to_builtins(instrument) for instrument in instruments),
+        lanes=tuple(lane.id for lane in examined.config.lanes),
+        models={name: bundle.hash for name, bundle in examined.bundles.items()},
+        columns=info.columns,
+        schema_hash=info.schema_hash,
+        fingerprint=info.fingerprint,
+    )

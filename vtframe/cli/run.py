@@ -1,0 +1,67 @@
+"""``vtframe run``: market data in, risk-checked orders out, a report at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from vtframe.assemble.session import Wishes, assemble
+from vtframe.cli.progress import RunProgress
+from vtframe.cli.summary import summary
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path), default="vtframe.toml")
+@click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Play this recorded file instead of the configured feed. Repeatable; files are played in the order given.",
+)
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), help="1 plays in real time. Default: as fast as possible."
+)
+@click.option("--session", "folder", type=click.Path(path_type=Path), help="The session's folder; it must not exist yet.")
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Do not count processing time against deadlines, so that two runs over one input decide alike.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of the summary.")
+def run(
+    config: Path,
+    *,
+    recordings: tuple[Path, ...],
+    speed: float | None,
+    folder: Path | None,
+    deterministic: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run a session: market data in, risk-checked orders out, a report at the end.
+
+    CONFIG is ./vtframe.toml where none is named. Ctrl-C stops in order (orders canceled, files closed, report written); a
+    second Ctrl-C insists.
+    """
+    progress = Console(stderr=True, quiet=quiet)
+    wishes = Wishes(
+        recordings=recordings,
+        speed=speed,
+        folder=folder,
+        deterministic=deterministic,
+        on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False),
+    )
+    assembled = assemble(config, wishes)
+    session = assembled.session
+    with RunProgress(session.look, progress, total=assembled.total):
+        outcome = session.run()
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome.report)).decode())
+    elif not quiet:
+        Console().print(summary(outcome.report, session.info.folder))
+    return 130 if outcome.interrupted else 0

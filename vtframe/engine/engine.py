@@ -1,0 +1,179 @@
+"""The hot path: one numbered input in, and everything that follows from it is done before the call returns.
+
+Between the bytes and the order there is no hook call, no lock, no await and no logging call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from vtframe.api import Codec
+from vtframe.clock import EventClock, LiveClock
+from vtframe.domain import InputKind, Prediction, Records, Verdict
+from vtframe.engine.lane import Lane
+from vtframe.engine.meters import Meters
+from vtframe.engine.prediction_log import PredictionLog
+from vtframe.errors import DecodeError, InvariantError
+from vtframe.features.pipeline import Pipeline
+from vtframe.inference.inline import InlineExecutor
+from vtframe.journal.records import InputArrived, Record
+from vtframe.journal.writer import JournalWriter
+
+_POLL = 256  # frames between two turns of housekeeping
+
+_now = time.perf_counter_ns
+
+
+def _nothing() -> None:
+    """Until a session takes the engine there is no work in bulk."""
+
+
+def _no_codec(data: bytes, records: Records) -> str:  # noqa: ARG001 - stands in for a codec
+    raise InvariantError("a feed without a codec delivered a message; it must deliver records")
+
+
+class ServedModel:
+    """One model, the log of its predictions, and the lanes that trade it."""
+
+    __slots__ = ("executor", "lanes", "log", "name")
+
+    def __init__(self, name: str, executor: InlineExecutor, log: PredictionLog, lanes: Sequence[Lane]) -> None:
+        self.name = name
+        self.executor = executor
+        self.log = log
+        self.lanes = tuple(lanes)
+
+
+class Engine:
+    """Takes what the feed delivers (it is the feed's sink) and drives book, features, models and lanes."""
+
+    def __init__(
+        self,
+        *,
+        codec: Codec | None,
+        pipeline: Pipeline,
+        models: Sequence[ServedModel],
+        lanes: Sequence[Lane],
+        clock: EventClock | LiveClock,
+        meters: Meters,
+        journal: JournalWriter,
+    ) -> None:
+        self._decode = codec.decode if codec is not None else _no_codec
+        self._pipeline = pipeline
+        self._models = tuple(models)
+        self._lanes = tuple(lanes)
+        self._clock = clock
+        self._advance = clock.advance if isinstance(clock, EventClock) else None
+        self._journal = journal
+        self.housekeeping: Callable[[], None] = _nothing  # the session's work in bulk, a few times a second
+        self._records = Records()
+        self._until_poll = _POLL
+        self._add_decode = meters.stage("decode").add
+        self._add_book = meters.stage("book").add
+        self._add_features = meters.stage("features").add
+        self._add_inference = meters.stage("inference").add
+        self._add_age = meters.stage("prediction_age").add
+        self.number = 0  # inputs so far: the number of the next one
+        self.stop_reason: str | None = None
+        self.verdicts: Counter[Verdict] = Counter()
+        self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
+        self.damage: Counter[str] = Counter()
+        self.first_prediction_ns: int | None = None  # monotonic
+        self.started = 0  # monotonic time at which the input in hand arrived
+
+    @property
+    def stopping(self) -> bool:
+        return self.stop_reason is not None
+
+    def stop(self, reason: str) -> None:
+        """Ask for an orderly stop: the input in hand is finished, then the feed returns."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self._note(InputKind.COMMAND, f"stop: {reason}")
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        started = _now()
+        number = self.number
+        self.number = number + 1
+        if self._advance is not None:
+            self._advance(ts_recv)
+        records = self._records
+        records.clear()
+        try:
+            name = self._decode(data, records)
+        except DecodeError as e:
+            self.on_damage(f"input {number}", str(e))
+            return
+        if not records.n_frames:
+            self.messages[name] += 1
+            return
+        records.stamp(number=number, ts_recv=ts_recv, connection=connection)
+        self._add_decode(_now() - started)
+        for index in range(records.n_frames):
+            self._apply(records, index, started)
+
+    def on_records(self, records: Records) -> None:
+        count = records.n_frames
+        frames = records.frames[:count]
+        frames["input"] = np.arange(self.number, self.number + count)
+        records.events["frame"][: records.n_events] = np.repeat(frames["input"], frames["n_events"])
+        arrivals = frames["ts_recv"].tolist()
+        for index in range(count):
+            started = _now()
+            self.number += 1
+            if self._advance is not None:
+                self._advance(arrivals[index])
+            self._apply(records, index, started)
+            if self.stop_reason is not None:
+                return
+
+    def on_damage(self, where: str, problem: str) -> None:
+        self.damage[problem.split(":", 1)[0]] += 1
+        self._note(InputKind.MESSAGE, f"damage: {where}: {problem}")
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        self._note(InputKind.CONNECTION, f"connection {connection} {'up' if up else 'down'} {reason}".rstrip())
+
+    def _note(self, kind: InputKind, text: str) -> None:
+        record: Record = InputArrived(number=self.number, kind=int(kind), ts=self._clock.now_ns(), text=text)
+        self.number += 1
+        self._journal.write(record)
+
+    def _apply(self, records: Records, index: int, started: int) -> None:
+        """One frame: book and features, then fills and exits, then predictions on the rows that it made."""
+        self.started = started
+        before = _now()
+        rows = self._pipeline.process(records, index, index + 1)
+        elapsed = _now() - before
+        for lane in self._lanes:
+            if lane.active:
+                lane.on_frame(records, index)
+        if rows:
+            self._add_features(elapsed)
+            for instrument in self._pipeline.new_rows[:rows].tolist():
+                for model in self._models:
+                    self._predict(model, instrument, started)
+        else:
+            self._add_book(elapsed)
+        self._until_poll -= 1
+        if not self._until_poll:
+            self._until_poll = _POLL
+            self.housekeeping()
+
+    def _predict(self, model: ServedModel, instrument: int, started: int) -> None:
+        before = _now()
+        prediction: Prediction = model.executor.predict(instrument, started=started)
+        self._add_inference(_now() - before)
+        verdict = prediction.verdict
+        self.verdicts[verdict] += 1
+        if verdict is not Verdict.INVALID:
+            self._add_age(prediction.age_ns)
+            if self.first_prediction_ns is None:
+                self.first_prediction_ns = _now()
+        model.log.add(prediction, model.executor.batch, 1)
+        for lane in model.lanes:
+            lane.on_prediction(prediction, started=started)

@@ -1,0 +1,212 @@
+"""A session: start-up, main loop, shutdown, with the files that it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from vtframe.api import Feed, SessionInfo
+from vtframe.clock import Clock
+from vtframe.domain import Verdict
+from vtframe.engine.engine import Engine
+from vtframe.engine.lane import Lane
+from vtframe.engine.meters import Counters, Meters
+from vtframe.engine.report import measured, report_of, write_report
+from vtframe.engine.row_log import RowLog
+from vtframe.engine.stop_signal import StopSignal
+from vtframe.features.pipeline import Pipeline
+from vtframe.inference.quality import PredictionQuality
+from vtframe.journal.records import Checkpoint, SessionStopped
+from vtframe.journal.writer import JournalWriter
+
+_log = logging.getLogger("vtframe.session")
+_CHECKPOINT_NS = 5_000_000_000  # of the machine's time
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a running session stands; for progress."""
+
+    inputs: int
+    rows: int
+    predictions: int
+    late: int
+    orders: int
+    fills: int
+    denied: int
+    market_time: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended."""
+
+    reason: str
+    interrupted: bool
+    report: dict[str, Any]
+
+
+class Session:
+    """Runs once. Whatever ends it (the data's end, a signal, an error), orders are canceled and the files are closed."""
+
+    def __init__(
+        self,
+        *,
+        info: SessionInfo,
+        feed: Feed,
+        engine: Engine,
+        pipeline: Pipeline,
+        lanes: Sequence[Lane],
+        clock: Clock,
+        meters: Meters,
+        quality: PredictionQuality,
+        row_log: RowLog,
+        journal: JournalWriter,
+    ) -> None:
+        self.info = info
+        self.feed = feed
+        self.engine = engine
+        self.pipeline = pipeline
+        self.lanes = tuple(lanes)
+        self.clock = clock
+        self.meters = meters
+        self.quality = quality
+        self.row_log = row_log
+        self.journal = journal
+        self.reason = ""
+        self.began_ns = 0  # monotonic
+        self._checkpoint_due = 0
+
+    def run(self) -> Outcome:
+        """Run to the end. An error of the feed or the engine is raised after the orderly stop."""
+        self.engine.housekeeping = self.housekeeping
+        self.row_log.start()
+        for lane in self.lanes:
+            lane.start()
+        gc.collect()
+        gc.freeze()  # what assembly made is never garbage: the collector need not look at it again
+        self.began_ns = time.perf_counter_ns()
+        self._checkpoint_due = self.began_ns + _CHECKPOINT_NS
+        interrupted = False
+        failure: BaseException | None = None
+        with StopSignal(self.engine.stop) as signal:
+            try:
+                _run_loop(self.feed.run(self.engine))
+                self.reason = self.engine.stop_reason or "end of data"
+            except KeyboardInterrupt:
+                self.reason = "interrupted twice: the feed did not stop in time"
+            except Exception as e:  # noqa: BLE001 - raised again below, after the orderly stop
+                self.reason = f"failed: {type(e).__name__}: {e}"
+                failure = e
+                _log.error("the session failed", exc_info=e)
+            interrupted = signal.received
+            report = self._stop()
+        gc.unfreeze()
+        if failure is not None:
+            raise failure
+        return Outcome(reason=self.reason, interrupted=interrupted, report=report)
+
+    def look(self) -> Snapshot:
+        """Where it stands now; may be called from another thread, and then reads numbers of slightly different moments."""
+        verdicts = self.engine.verdicts
+        now = self.clock.now_ns()
+        return Snapshot(
+            inputs=self.engine.number,
+            rows=self.pipeline.counts().rows,
+            predictions=verdicts[Verdict.OK],
+            late=verdicts[Verdict.LATE] + verdicts[Verdict.STALE],
+            orders=sum(lane.counters.orders for lane in self.lanes),
+            fills=sum(lane.counters.fills for lane in self.lanes),
+            denied=sum(lane.counters.denials.total() for lane in self.lanes),
+            market_time=datetime.fromtimestamp(now / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if now else "",
+        )
+
+    def counters(self) -> Counters:
+        counts = self.pipeline.counts()
+        verdicts = self.engine.verdicts
+        lanes = [lane.counters for lane in self.lanes]
+        return Counters(
+            frames=counts.frames,
+            events=counts.events,
+            gaps=counts.gaps,
+            resyncs=counts.resyncs,
+            rows=counts.rows,
+            predictions=verdicts[Verdict.OK] + verdicts[Verdict.LATE] + verdicts[Verdict.STALE],
+            late=verdicts[Verdict.LATE],
+            stale=verdicts[Verdict.STALE],
+            conflated=verdicts[Verdict.CONFLATED],
+            invalid=verdicts[Verdict.INVALID],
+            failed=verdicts[Verdict.FAILED],
+            overrun=verdicts[Verdict.OVERRUN],
+            intents=sum(lane.intents for lane in lanes),
+            orders=sum(lane.orders for lane in lanes),
+            fills=sum(lane.fills for lane in lanes),
+            inputs=self.engine.number,
+            unknown_frames=self.engine.messages,
+            damage=self.engine.damage,
+        )
+
+    def housekeeping(self) -> None:
+        """What is done in bulk, every few hundred frames: rows to the log, samples to the histograms, checkpoints."""
+        self.row_log.poll()
+        self.meters.fold()
+        if time.perf_counter_ns() >= self._checkpoint_due:
+            self._checkpoint()
+            self._checkpoint_due = time.perf_counter_ns() + _CHECKPOINT_NS
+
+    def _checkpoint(self) -> None:
+        report = measured(
+            self.counters(),
+            self.meters,
+            wall_seconds=(time.perf_counter_ns() - self.began_ns) / 1e9,
+            quality=self.quality.report(),
+            row_log=self.row_log.report(),
+            unrealized=self._unrealized(),
+            first_prediction_s=self._first_prediction_s(),
+        )
+        self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
+
+    def _unrealized(self) -> dict[str, str]:
+        """Gross profit of what is still held, at mid, by settlement currency; decimal text."""
+        total: dict[str, Decimal] = {}
+        for lane in self.lanes:
+            for index in lane.ledger.open_positions():
+                top = self.pipeline.books.top(index)
+                if top.bid_quantity and top.ask_quantity:
+                    currency = lane.view.instrument(index).settlement
+                    mid = (top.bid + top.ask) // 2
+                    total[currency] = total.get(currency, Decimal(0)) + lane.ledger.unrealized(index, mid)
+        return {currency: f"{value:f}" for currency, value in total.items()}
+
+    def _first_prediction_s(self) -> float | None:
+        first = self.engine.first_prediction_ns
+        return None if first is None else (first - self.began_ns) / 1e9
+
+    def _stop(self) -> dict[str, Any]:
+        """Cancel, drain, close, report; in this order, so that the report holds all of it."""
+        for lane in self.lanes:
+            lane.stop(self.reason)
+        self.row_log.close()
+        self._checkpoint()
+        self.journal.write(SessionStopped(ts=self.clock.now_ns(), reason=self.reason))
+        self.journal.close()
+        report = report_of(self.info.folder)
+        write_report(self.info.folder, report)
+        return report
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run the feed's coroutine on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not installed on every platform
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
