@@ -100,12 +100,12 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Counters and meters so far; the last one wins. Its shape is that of report.json."""
 
     input: int
-    ts: int  # ns UTC, the machine's clock
+    ts: int  # ns UTC, the session's clock
     report: dict[str, Any]
 
 
 class SessionStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    ts: int  # ns UTC, the machine's clock
+    ts: int  # ns UTC, the session's clock
     reason: str  # "end of data", "interrupted", "halted", "failed: ..."
 
 
