@@ -81,6 +81,7 @@ def write_report(folder: Path, report: Mapping[str, Any]) -> Path:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as e:
+        unfinished.unlink(missing_ok=True)
         raise SessionError(
             str(path), f"cannot be written: {e.strerror}", "free the disk; `vtframe report` still works"
         ) from None
