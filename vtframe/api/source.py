@@ -115,5 +115,9 @@ class Feed(Part):
         """How many inputs it will deliver, where that is known; for progress."""
         return None
 
+    def position(self) -> str:
+        """Where the message in hand comes from (``file:line``), for reports of broken ones; empty where there is no place."""
+        return ""
+
     async def run(self, sink: FeedSink) -> None:
         raise NotImplementedError
