@@ -111,7 +111,8 @@ def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str,
         try:
             plugins.registries.model_backends.get(bundle.backend)
         except ConfigError as e:
-            faults += [place.fault(f"bundle {bundle.name!r} needs {fault.problem}", fault.hint) for fault in e.faults]
+            problem = f"bundle {bundle.name!r} needs model backend {bundle.backend!r}, which no plugin gives"
+            faults += [place.fault(problem, fault.hint) for fault in e.faults]
         if bundle.window > config.rows.ring:
             problem = f"model {model.name!r} sees {bundle.window} rows, [rows] ring keeps {config.rows.ring}"
             faults.append(place.fault(problem, f"set ring to {bundle.window} or more"))

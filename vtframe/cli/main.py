@@ -92,7 +92,7 @@ def _is_there(target: str) -> bool:
 
 def _load(target: str) -> click.Command:
     module, attribute = target.split(":")
-    command = getattr(importlib.import_module(module), attribute)
+    command = getattr(importlib.import_module(module), attribute, None)
     if not isinstance(command, click.Command):
         raise InvariantError(f"{target} is no command")
     return command

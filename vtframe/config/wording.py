@@ -114,7 +114,12 @@ def _bounds(info: Any) -> str:
         ("pattern", "matching {}"),
     ]
     stated = [(text, getattr(info, name, None)) for name, text in words]
-    return "".join(", " + text.format(value) for text, value in stated if value is not None)
+    return "".join(", " + text.format(_plain(value)) for text, value in stated if value is not None)
+
+
+def _plain(value: Any) -> Any:
+    """Bounds as a person writes them: msgspec gives ``ge=0`` of a float back as 0.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _one_of(values: Sequence[Any]) -> str:
