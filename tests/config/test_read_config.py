@@ -6,11 +6,13 @@ import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from vtframe.config import Config, Use, load_config, read_config
 from vtframe.errors import ConfigError
+from vtframe.features.sampling import Sampling
 
 GOOD = """\
 [feed]
@@ -202,3 +204,12 @@ when_late = "never"
         load_config(tmp_path / "vtframe.toml")
     assert len(raised.value.faults) == len(faults)
     assert raised.value.exit_code == 2
+
+
+def test_sampling_is_said_in_the_words_of_the_features(tmp_path: Path) -> None:
+    rules = ["frame", "bbo", "trade", "clock"]
+    assert set(get_args(get_type_hints(Sampling)["every"])) == set(rules)
+    for every in rules:
+        interval = 250 if every == "clock" else None
+        table = f'[sampling]\nevery = "{every}"\n' + ("interval_ms = 250\n" if interval else "")
+        assert load_config(write(tmp_path, GOOD + table)).sampling.rule == str(Sampling(every=every, interval_ms=interval))
