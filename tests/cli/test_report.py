@@ -31,6 +31,7 @@ from vtframe.engine.tally import Tally
 from vtframe.errors import SessionError
 from vtframe.journal import JournalReader
 from vtframe.journal.records import InputArrived, Record, SessionStopped
+from vtframe.journal.segment import HEADER_BYTES
 
 
 def invoke(*arguments: str) -> Result:
@@ -198,6 +199,16 @@ def test_the_summary_fits_100_columns_and_says_what_matters(session) -> None:
         assert words in text, words
 
 
+def test_the_summary_shows_what_open_positions_are_worth_and_when_predictions_began(tmp_path) -> None:
+    records = [started(), *trade("s-1", Side.BUY, 10, 10), checkpoint(first_prediction_s=0.754, unrealized={"USDT": "-1.5"})]
+    text = rendered(report_of(write_session(tmp_path / "s", records)))
+    assert "first prediction after 0.75 s" in text
+    assert "still held, at mid" in text
+    assert "-1.5000" in text
+    assert "main: 0.010 BTCUSDT@binance (not in the realized profit)" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
 def test_a_session_in_which_nothing_happened_has_a_summary(tmp_path) -> None:
     text = rendered(report_of(write_session(tmp_path / "s", [started()])))
     assert "nothing was measured" in text
@@ -216,10 +227,10 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, session) -> No
     write_session(tmp_path / "headless", [InputArrived(number=1, kind=4, ts=5)])
     write_session(tmp_path / "silent", [started()])
     silent = tmp_path / "silent" / "journal" / "000001.vtj"
-    os.truncate(silent, 140)
+    os.truncate(silent, HEADER_BYTES + 5)
     damaged = shutil.copytree(session, tmp_path / "damaged") / "journal" / "000001.vtj"
     data = bytearray(damaged.read_bytes())
-    data[300] ^= 1
+    data[HEADER_BYTES + 20] ^= 1
     damaged.write_bytes(data)
     nonsense = shutil.copytree(session, tmp_path / "nonsense")
     (nonsense / "report.json").write_text("{")
@@ -230,7 +241,7 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, session) -> No
         "hollow": "holds no journal segment",
         "headless": "begins with InputArrived, expected SessionStarted",
         "silent": "its journal is empty",
-        "damaged": "000001.vtj at byte 128: a record does not match its checksum",
+        "damaged": f"000001.vtj at byte {HEADER_BYTES}: a record does not match its checksum",
         "nonsense": "report.json: cannot be read",
     }.items():
         result = invoke(str(tmp_path / name))

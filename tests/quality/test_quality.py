@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,11 @@ def block(meta: np.ndarray) -> RowBlock:
     return RowBlock(meta=meta, values=np.zeros((len(meta), 0), np.float32))
 
 
+def final(quality: PredictionQuality) -> dict[str, Any]:
+    quality.close()
+    return quality.report()
+
+
 def naive(meta: np.ndarray, outputs: np.ndarray, info: BundleInfo) -> tuple[list[int], list[np.ndarray], list[float]]:
     """Label row by row, as one would explain it."""
     labels, scored, moves = [], [], []
@@ -92,7 +98,7 @@ def test_scores_are_scikit_learns_over_the_naive_labels(horizon, invalid) -> Non
     quality = PredictionQuality({"m": info})
     quality.predictions(answers(meta["number"], outputs))
     quality.rows(block(meta))
-    found = quality.report()["m"][str(horizon)]
+    found = final(quality)["m"][str(horizon)]
     labels, scored, moves = naive(meta, outputs, info)
     p = np.array(scored, np.float64)
     y = np.array(labels) + 1
@@ -139,11 +145,23 @@ def test_the_scores_do_not_depend_on_how_the_session_is_cut_into_blocks(data, se
             calls.append(lambda i=i, n=meta["number"][a:b], o=outputs[a:b]: pieces.predictions(answers(n, o, instrument=i)))
         for call in calls if rows_first else reversed(calls):
             call()
-    one, other = whole.report()["m"]["7"], pieces.report()["m"]["7"]
+    one, other = final(whole)["m"]["7"], final(pieces)["m"]["7"]
     for name in ("count", "labels", "accuracy", "macro_f1", "unlabeled", "missed", "waiting"):
         assert one[name] == other[name], name
     for name in ("log_loss", "brier", "information_coefficient"):
         assert one[name] == pytest.approx(other[name]), name
+
+
+def test_a_report_before_the_end_is_that_of_a_recent_block() -> None:
+    quality = PredictionQuality({"m": bundle(horizon=3)})
+    meta, outputs = market(60, 1)
+    counts = []
+    for first in range(0, 60, 20):
+        quality.predictions(answers(meta["number"][first : first + 20], outputs[first : first + 20]))
+        quality.rows(block(meta[first : first + 20]))
+        counts.append(quality.report()["m"]["3"]["count"])
+    assert counts == [0, 37, 57]
+    assert final(quality)["m"]["3"]["count"] == 57
 
 
 def test_no_label_crosses_an_invalid_row() -> None:
@@ -153,7 +171,7 @@ def test_no_label_crosses_an_invalid_row() -> None:
     quality = PredictionQuality({"m": info})
     quality.predictions(answers(meta["number"], outputs))
     quality.rows(block(meta))
-    found = quality.report()["m"]["3"]
+    found = final(quality)["m"]["3"]
     # 17 rows have a horizon; rows 7, 8, 9 reach over row 10, and row 10 is itself invalid
     assert (found["count"], found["unlabeled"], found["waiting"], found["missed"]) == (13, 4, 3, 0)
 
@@ -166,12 +184,12 @@ def test_no_label_crosses_rows_that_were_lost() -> None:
     quality.rows(block(meta[:10]))
     quality.predictions(answers(meta["number"][20:], outputs[20:]))
     quality.rows(block(meta[20:]))
-    found = quality.report()["m"]["3"]
+    found = final(quality)["m"]["3"]
     assert (found["count"], found["missed"], found["waiting"]) == (7 + 7, 3, 3)
     inside = PredictionQuality({"m": info})
     inside.predictions(answers(meta["number"], outputs))
     inside.rows(block(np.concatenate([meta[:10], meta[20:]])))
-    assert inside.report()["m"]["3"]["count"] == 7
+    assert final(inside)["m"]["3"]["count"] == 7
 
 
 def test_memory_stays_bounded_over_a_long_session() -> None:
@@ -184,7 +202,7 @@ def test_memory_stays_bounded_over_a_long_session() -> None:
         quality.predictions(answers(numbered["number"], outputs))
         quality.rows(block(numbered))
         assert len(quality._rows[0].mids) < 10_500
-    found = quality.report()["m"]["50"]
+    found = final(quality)["m"]["50"]
     assert found["count"] == 200_000 - 50
     assert found["information_coefficient"] is not None
 
@@ -196,13 +214,13 @@ def test_a_prediction_that_comes_long_after_its_row_is_counted_as_missed() -> No
         quality.rows(block(meta[first : first + 1000]))
     quality.predictions(answers(meta["number"][:10], outputs[:10]))
     quality.predictions(answers(meta["number"][-100:-50], outputs[-100:-50]))
-    found = quality.report()["m"]["5"]
+    found = final(quality)["m"]["5"]
     assert (found["missed"], found["count"]) == (10, 50)
 
 
 def test_a_model_without_a_single_label_reports_none() -> None:
     quality = PredictionQuality({"m": bundle()})
-    found = quality.report()["m"]["5"]
+    found = final(quality)["m"]["5"]
     assert found["count"] == 0
     assert found["log_loss"] is None
     assert found["baseline"]["macro_f1"] is None
@@ -213,7 +231,7 @@ def test_models_that_do_not_predict_a_direction_are_not_scored() -> None:
     meta, outputs = market(100, 1)
     quality.rows(block(meta))
     quality.predictions(answers(meta["number"], outputs[:, :2]))
-    assert quality.report() == {}
+    assert final(quality) == {}
 
 
 def test_a_model_of_two_classes_is_not_scored_on_flat_rows() -> None:

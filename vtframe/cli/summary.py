@@ -49,6 +49,8 @@ def _head(report: Mapping[str, Any]) -> Text:
         facts.append(f"{wall:,.1f} s")
     if speed is not None:
         facts.append(f"{speed:,.0f} events/s")
+    if report.get("first_prediction_s") is not None:
+        facts.append(f"first prediction after {report['first_prediction_s']:.2f} s")
     facts.append(", ".join(session["instruments"][:3]) + (" ..." if len(session["instruments"]) > 3 else ""))
     line.append("\n" + "   ".join(facts), "dim")
     return line
@@ -100,11 +102,13 @@ _MEASURES = (("accuracy", True), ("macro_f1", True), ("log_loss", False), ("brie
 
 
 def _money(report: Mapping[str, Any]) -> Table:
-    table = _table("Profit and loss, realized", "gross", "fees", "net")
+    unrealized = report.get("unrealized") or {}
+    table = _table("Profit and loss, realized", "gross", "fees", "net", *(["still held, at mid"] if unrealized else []))
     for currency, money in report["pnl"].items():
         net = money["net"]
         color = "green" if net > 0 else "red" if net < 0 else ""
-        table.add_row(currency, _amount(money["gross"]), _amount(money["fees"]), Text(_amount(net), color))
+        open_profit = [_amount(float(unrealized.get(currency, 0)))] if unrealized else []
+        table.add_row(currency, _amount(money["gross"]), _amount(money["fees"]), Text(_amount(net), color), *open_profit)
     if not table.row_count:
         table.add_row("no instrument")
     lanes = report["lanes"]
@@ -133,7 +137,7 @@ def _notes(report: Mapping[str, Any]) -> Table | None:
             notes.append(("lane failed", f"{lane}: {values['problem']}"))
         if values["positions"]:
             held = ", ".join(f"{quantity} {name}" for name, quantity in values["positions"].items())
-            notes.append(("still held", f"{lane}: {held} (not in the profit above)"))
+            notes.append(("still held", f"{lane}: {held} (not in the realized profit)"))
     if report["orders"]["open"]:
         notes.append(("open orders", _number(report["orders"]["open"])))
     for title, key in (("damage", "damage"), ("unknown frames", "unknown_frames")):

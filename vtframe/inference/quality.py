@@ -6,7 +6,6 @@ A prediction counts where its row and every row up to the horizon were valid: no
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -31,8 +30,7 @@ def direction(moves_bps: NDArray[Any], threshold_bps: float) -> NDArray[np.int8]
 
 
 class PredictionQuality:
-    """Scores every model of ``bundles`` (by name). It takes blocks like a sink, in the row log's thread; ``report`` may be
-    called from any thread.
+    """Scores every model of ``bundles`` (by name). It takes blocks like a sink, in the row log's thread.
 
     Models that do not predict a direction (classes other than "down", "flat", "up") are not scored.
     """
@@ -40,13 +38,14 @@ class PredictionQuality:
     name: ClassVar[str] = "quality"
 
     def __init__(self, bundles: Mapping[str, BundleInfo]) -> None:
-        self._lock = threading.Lock()
         self._rows: dict[int, _Rows] = {}
         self._models: dict[str, _Pending] = {}
         for name, bundle in bundles.items():
             if set(bundle.classes) <= {"down", "flat", "up"}:
                 self._models[name] = _Pending(bundle)
         self._horizon = max((model.horizon for model in self._models.values()), default=0)
+        self._latest = self._compute()
+        self._asked = False
 
     def start(self, session: SessionInfo) -> None:
         """Nothing to prepare: the bundles say it all."""
@@ -56,14 +55,16 @@ class PredictionQuality:
         if not self._models:
             return
         instruments = block.meta["instrument"]
-        with self._lock:
-            for instrument in np.unique(instruments).tolist():
-                rows = self._rows.setdefault(instrument, _Rows())
-                rows.extend(block.meta[instruments == instrument])
-                oldest = rows.end
-                for model in self._models.values():
-                    oldest = min(oldest, model.settle(instrument, rows))
-                rows.forget(min(oldest, rows.end - self._horizon - _SLACK))
+        for instrument in np.unique(instruments).tolist():
+            rows = self._rows.setdefault(instrument, _Rows())
+            rows.extend(block.meta[instruments == instrument])
+            oldest = rows.end
+            for model in self._models.values():
+                oldest = min(oldest, model.settle(instrument, rows))
+            rows.forget(min(oldest, rows.end - self._horizon - _SLACK))
+        if self._asked:
+            self._asked = False
+            self._latest = self._compute()
 
     def predictions(self, block: PredictionBlock) -> None:
         """Take predictions that have outputs, late ones too; they are scored when their horizon is reached."""
@@ -72,20 +73,27 @@ class PredictionQuality:
             return
         answered = ~np.isnan(block.outputs).any(axis=1)
         instruments = block.meta["instrument"]
-        with self._lock:
-            for instrument in np.unique(instruments[answered]).tolist():
-                chosen = answered & (instruments == instrument)
-                model.add(instrument, block.meta["row"][chosen], block.outputs[chosen])
-                if instrument in self._rows:
-                    model.settle(instrument, self._rows[instrument])
+        for instrument in np.unique(instruments[answered]).tolist():
+            chosen = answered & (instruments == instrument)
+            model.add(instrument, block.meta["row"][chosen], block.outputs[chosen])
+            if instrument in self._rows:
+                model.settle(instrument, self._rows[instrument])
 
     def close(self) -> None:
-        """What still waits for its horizon stays unscored."""
+        """The report is final; what still waits for its horizon stays unscored."""
+        self._latest = self._compute()
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """``{model: {horizon in rows: scores}}``, the "quality" of report.json."""
-        with self._lock:
-            return {name: {str(model.horizon): model.report()} for name, model in self._models.items()}
+        """``{model: {horizon in rows: scores}}``, the "quality" of report.json.
+
+        May be called from any thread and returns at once: until ``close`` it is what the thread computed after the previous
+        call, because ranking takes milliseconds that the hot path does not have.
+        """
+        self._asked = True
+        return self._latest
+
+    def _compute(self) -> dict[str, dict[str, Any]]:
+        return {name: {str(model.horizon): model.report()} for name, model in self._models.items()}
 
 
 class _Rows:

@@ -19,7 +19,7 @@ from vtframe.journal.records import FORMAT_VERSION
 
 MAGIC = b"VTFRMJNL"
 SUFFIX = ".vtj"
-_HEADER = struct.Struct("<8sII108s")
+_HEADER = struct.Struct("<8sII256s")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 FRAME = struct.Struct("<III")
@@ -61,8 +61,8 @@ def segments(folder: Path) -> list[Path]:
 def header(session_id: str, number: int) -> bytes:
     """The header of segment ``number``; raises ValueError for a session id that has no room in it."""
     name = session_id.encode()
-    if not 0 < len(name) <= 108 or b"\0" in name:
-        raise ValueError(f"a session id has 1 to 108 bytes and no NUL, found {session_id!r}")
+    if not 0 < len(name) <= 255 or b"\0" in name:  # what a folder may be called
+        raise ValueError(f"a session id has 1 to 255 bytes and no NUL, found {session_id!r}")
     fixed = _HEADER.pack(MAGIC, FORMAT_VERSION, number, name)
     return fixed + _CRC.pack(zlib.crc32(fixed))
 
