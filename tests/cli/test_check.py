@@ -152,8 +152,8 @@ def test_a_good_configuration_has_no_faults_and_everything_to_run_with(project: 
             ":7 [[features]] 1 levels: found 51 (integer), expected an integer, at least 1, at most 50",
         ),
         ("levels = 5", "level = 5\nlevels = 5", ":7 [[features]] 1 level: found an unknown key; did you mean 'levels'?"),
-        ("levels = 5", "levels = 13", ":5 [[features]] 1: feature 'lean': kernel() failed: RuntimeError: unlucky"),
-        ("levels = 5", "levels = 14", ":5 [[features]] 1: feature 'lean': kernel() returned None, expected a Kernel"),
+        ("levels = 5", "levels = 13", ":5 [[features]] 1: feature 'lean': kernel() failed: RuntimeError('unlucky')"),
+        ("levels = 5", "levels = 14", ":5 [[features]] 1: feature 'lean': kernel() must return a Kernel, it returned NoneType"),
         ('model = "demo"', 'model = "demmo"', ":11 [[lanes]] 1 model: no model 'demmo'; did you mean 'demo'?"),
         (
             '"some_strategy"',

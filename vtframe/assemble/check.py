@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
-from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, Kernel
+from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelError
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
 from vtframe.config import Config, Place, in_order, nearest, read_config
 from vtframe.errors import ConfigError, Fault
+from vtframe.features.plan import plan
+from vtframe.features.schema import input_features
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.schema import compare_schema
 from vtframe.plugins import Plugins
@@ -79,21 +81,17 @@ def _schema(features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> l
     owners: dict[str, Place] = {}
     for feature, place in features:
         try:
-            kernel = feature.kernel()
-        except Exception as e:  # noqa: BLE001 - a feature's own code may raise anything; it is that feature's fault, and is told
-            faults.append(place.fault(f"feature {feature.name!r}: kernel() failed: {type(e).__name__}: {e}"))
+            (described,) = input_features(plan([feature]))
+        except KernelError as e:
+            faults.append(place.fault(str(e)))
             continue
-        if not isinstance(kernel, Kernel):
-            faults.append(place.fault(f"feature {feature.name!r}: kernel() returned {kernel!r}, expected a Kernel"))
-            continue
-        columns = feature.columns(kernel)
-        for column in columns:
+        for column in described.columns:
             if column in owners:
                 problem = f"column {column!r} is made twice, first on line {owners[column].line}"
                 faults.append(place.at("as").fault(problem, 'tell them apart with as = "..."'))
             else:
                 owners[column] = place
-        schema.append(InputFeature(use=feature.name, label=feature.label, columns=columns, settings=feature.settings()))
+        schema.append(described)
     return schema
 
 
