@@ -10,21 +10,31 @@ from typing import Any
 from vtframe.book import meta as m
 from vtframe.book.shift import shift
 
-NEAR = 8  # levels that are looked at one by one before the search halves
 
+def find(prices: Any, count: int, sign: int, price: int, start: int) -> int:
+    """First place whose price is not worse than ``price``: ``sign`` is 1 for bids (ascending), -1 for asks (descending).
 
-def find(prices: Any, count: int, sign: int, price: int) -> int:
-    """First place whose price is not worse than ``price``: ``sign`` is 1 for bids (ascending), -1 for asks (descending)."""
+    Looks around ``start`` in steps that double: venues send a frame's levels in order of price, so the next is near.
+    """
     key = sign * price
-    high = count
-    near = count - NEAR
-    if near < 0:
-        near = 0
-    while high > near:
-        if sign * prices[high - 1] < key:
-            return high
-        high -= 1
-    low = 0
+    step = 1
+    if start < count and sign * prices[start] < key:
+        low = start + 1
+        high = start + 1
+        while high < count and sign * prices[high] < key:
+            low = high + 1
+            high += step
+            step += step
+        if high > count:
+            high = count
+    else:
+        high = start if start < count else count
+        low = high - 1
+        while low >= 0 and sign * prices[low] >= key:
+            high = low
+            low -= step
+            step += step
+        low = low + 1 if low >= 0 else 0
     while low < high:
         middle = (low + high) >> 1
         if sign * prices[middle] < key:
@@ -40,12 +50,14 @@ def change(book: Any, meta: Any, side: int, price: int, quantity: int) -> tuple[
     The caller made sure that there is room. Removing what is not there is no change; its rank is then out of the book.
     """
     if side == 1:
-        prices, quantities, column = book[0, 0], book[0, 1], m.N_BIDS
+        prices, quantities, column, near = book[0, 0], book[0, 1], m.N_BIDS, m.NEAR_BID
     else:
-        prices, quantities, column = book[1, 0], book[1, 1], m.N_ASKS
+        prices, quantities, column, near = book[1, 0], book[1, 1], m.N_ASKS, m.NEAR_ASK
     count = meta[column]
-    place = find(prices, count, side, price)
+    start = count - 1 - meta[near]
+    place = find(prices, count, side, price, start if start > 0 else 0)
     rank = count - 1 - place
+    meta[near] = rank
     if place < count and prices[place] == price:
         previous = quantities[place]
         if quantity > 0:
@@ -64,7 +76,7 @@ def change(book: Any, meta: Any, side: int, price: int, quantity: int) -> tuple[
         quantities[place] = quantity
         meta[column] = count + 1
         return 0, rank + 1
-    return 0, count + NEAR
+    return 0, len(prices)
 
 
 def clear(meta: Any) -> None:

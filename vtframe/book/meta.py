@@ -22,4 +22,6 @@ CROSSED = 16
 RESYNCS = 17
 OLD_SNAPSHOTS = 18  # ignored, because the book was newer
 OLD_FRAMES = 19  # diffs that end before the snapshot they follow
-COLUMNS = 20
+NEAR_BID = 20  # rank of the bid that changed last: the next change is likely near it
+NEAR_ASK = 21
+COLUMNS = 22
