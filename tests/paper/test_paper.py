@@ -333,6 +333,36 @@ def test_a_trade_from_before_the_order_joined_was_never_ahead_of_it():
     assert paper.fills() == [(1000, 1)]
 
 
+def test_a_trade_through_the_price_from_before_the_order_joined_fills_nothing():
+    paper = with_book()
+    paper.send(price=1000, quantity=10)
+    paper.depth(bids={998: 29}, after_ms=10)
+    paper.trade(SELL, 999, 50, after_ms=1, lag_ms=5)
+    assert paper.fills() == []
+    paper.trade(SELL, 999, 50)
+    assert paper.fills() == [(1000, 10)]
+
+
+def test_a_trade_told_late_is_not_taken_for_part_of_the_next_decrease():
+    paper = resting(quantity=10, queue="proportional")
+    paper.depth(bids={1000: 80})
+    paper.depth(bids={1000: 60}, after_ms=10)  # a trade of 20, not yet told: 12 of it credited to us
+    paper.trade(SELL, 1000, 20, after_ms=1, lag_ms=5)  # and the other 8: 30 ahead of 60
+    paper.depth(bids={1000: 30})  # 30 leave, half of them from ahead of us
+    paper.trade(SELL, 1000, 15)
+    assert paper.fills() == []
+    paper.trade(SELL, 1000, 1)
+    assert paper.fills() == [(1000, 1)]
+
+
+def test_a_depth_update_older_than_a_trade_that_was_told_still_lacks_that_trade():
+    paper = resting(quantity=10)
+    paper.trade(SELL, 1000, 10)
+    paper.depth(bids={1000: 30}, lag_ms=5)  # from before the trade: 20 had left, so 20 of these 30 are still there
+    paper.trade(SELL, 1000, 21)
+    assert paper.fills() == [(1000, 1)]
+
+
 def test_conservative_takes_cancellations_to_be_behind_us_and_proportional_shares_them():
     for queue, ahead in (("conservative", 50), ("proportional", 31)):
         paper = resting(quantity=10, queue=queue)

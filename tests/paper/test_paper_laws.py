@@ -180,7 +180,7 @@ class TrueQueue:
 real = st.lists(st.integers(1, 20), min_size=1, max_size=6)
 joins = st.tuples(st.just("join"), st.integers(1, 20))
 sells = st.tuples(st.just("trade"), st.integers(1, 40), st.booleans())  # the flag: told only after the next depth update
-shows = st.tuples(st.just("show"))
+shows = st.tuples(st.just("show"), st.booleans())  # a picture of the level; the flag: it arrives after the next step
 leaves = st.tuples(st.just("leave"), st.integers(0, 20))
 
 
@@ -192,25 +192,37 @@ def play(script, ahead, quantity, queue):
     paper.send(price=1000, quantity=quantity)
     paper.depth(bids={900: 2})
     held = []  # trades of which nobody told us yet: (when, quantity)
-    for kind, *what in [*script, ("show",)]:
+    picture = None  # a depth update on its way: (when, quantity)
+    for kind, *what in [*script, ("show", False)]:
         paper.clock.advance(paper.clock.now_ns() + 1_000_000)
+        on_its_way, picture = picture, None
         if kind == "join":
             truth.behind.append(what[0])
         elif kind == "leave":
             truth.cancel(what[0])
         elif kind == "trade" and truth.total:
             traded = truth.trade(what[0])
-            if what[1]:
+            if what[1] and on_its_way is None:
                 held.append((paper.clock.now_ns(), traded))
             else:
                 paper.trade(Side.SELL, 1000, traded, after_ms=0)
+        if on_its_way is not None:
+            show(paper, *on_its_way, held)
+        if kind == "show" and what[0]:
+            picture = (paper.clock.now_ns(), truth.total)
         elif kind == "show":
-            paper.depth(bids={1000: truth.total}, after_ms=0)
-            for when, traded in held:
-                paper.clock.advance(paper.clock.now_ns() + 1_000)
-                paper.trade(Side.SELL, 1000, traded, after_ms=0, lag_ms=(paper.clock.now_ns() - when) / 1_000_000)
-            held.clear()
+            show(paper, paper.clock.now_ns(), truth.total, held)
     return sum(fill.quantity for fill in paper.of(OrderFilled)), truth.filled
+
+
+def show(paper, when, total, held):
+    """The level as it was at ``when`` arrives now, and then the trades that it contains."""
+    paper.clock.advance(paper.clock.now_ns() + 1_000)
+    paper.depth(bids={1000: total}, after_ms=0, lag_ms=(paper.clock.now_ns() - when) / 1_000_000)
+    for traded_at, traded in held:
+        paper.clock.advance(paper.clock.now_ns() + 1_000)
+        paper.trade(Side.SELL, 1000, traded, after_ms=0, lag_ms=(paper.clock.now_ns() - traded_at) / 1_000_000)
+    held.clear()
 
 
 @settings(max_examples=300, deadline=None)
@@ -220,8 +232,9 @@ def play(script, ahead, quantity, queue):
     quantity=st.integers(1, 30),
     queue=st.sampled_from(["conservative", "proportional"]),
 )
-@example(script=[("join", 30), ("trade", 60, True), ("show",)], ahead=[50], quantity=10, queue="conservative")
-@example(script=[("trade", 20, False), ("show",), ("trade", 29, False)], ahead=[50], quantity=10, queue="proportional")
+@example(script=[("join", 30), ("trade", 60, True), ("show", False)], ahead=[50], quantity=10, queue="conservative")
+@example(script=[("show", True), ("trade", 30, False), ("trade", 21, False)], ahead=[50], quantity=10, queue="conservative")
+@example(script=[("trade", 20, False), ("show", False), ("trade", 29, False)], ahead=[50], quantity=10, queue="proportional")
 def test_where_nobody_cancels_the_queue_is_exact_in_whatever_order_trades_and_depth_arrive(script, ahead, quantity, queue):
     filled, truth = play(script, ahead, quantity, queue)
     if queue == "conservative":
