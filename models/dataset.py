@@ -101,7 +101,7 @@ class _Collector:
         self._records.clear()
 
     def _take(self, records: Records) -> None:
-        for block in self._pipeline.batch(records):
+        for block in self._pipeline.batch(records.frames[: records.n_frames], records.events[: records.n_events]):
             self.meta.append(block.meta)
             self.values.append(block.values)
             self.count += len(block.meta)
@@ -175,6 +175,20 @@ def split_by_time(examples: Examples, fractions: Sequence[float], *, embargo: in
 def join(*parts: Examples) -> Examples:
     """Examples of several markets or times as one set."""
     return Examples(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def mirror(examples: Examples, signs: NDArray[np.float32]) -> Examples:
+    """The examples and their mirror images: what bids were, asks are, and up is down. ``signs`` is -1 for columns that change
+    sign. So no model takes the trend of a few minutes for a law."""
+    image = Examples(
+        examples.inputs * signs,
+        len(CLASSES) - 1 - examples.classes,
+        -examples.moves,
+        examples.starts,
+        examples.ends,
+        examples.rows,
+    )
+    return join(examples, image)
 
 
 def even_threshold_bps(rows: Rows, horizon: int, *, flat: float = 1 / 3) -> float:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import copy
 import platform
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import onnxruntime
 import skl2onnx
 import sklearn
-from dataset import CLASSES, Examples, Rows
+from dataset import CLASSES, Examples, Rows, mirror
 from numpy.typing import NDArray
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler
 from threadpoolctl import threadpool_limits
 
 import vtframe
@@ -52,41 +52,69 @@ class Economics(NamedTuple):
     slope: float
 
 
-def train(
-    training: Examples, validation: Examples, *, seed: int, layers: tuple[int, ...] = (32, 32), epochs: int = 60
-) -> Pipeline:
-    """Scale and fit an MLP; the epoch and the temperature with the least log loss on ``validation`` (which is later) win."""
+class Scaled(NamedTuple):
+    """Inputs as the network sees them, and the classes."""
+
+    inputs: NDArray[np.float64]
+    classes: NDArray[np.int64]
+
+
+class Grid(NamedTuple):
+    """What is tried; the least log loss on the validation part wins."""
+
+    layers: tuple[tuple[int, ...], ...] = ((16,), (32, 32))
+    penalties: tuple[float, ...] = (1e-3, 1e-1, 1.0)
+    epochs: int = 80
+    patience: int = 10  # epochs without progress
+
+
+def train(training: Examples, validation: Examples, *, seed: int, grid: Grid | None = None) -> Pipeline:
+    """Clip, scale and fit MLPs; shape, penalty, epoch and temperature are chosen on ``validation`` (which is later)."""
+    grid = grid or Grid()
     with threadpool_limits(1):
-        scaler = StandardScaler().fit(training.inputs.astype(np.float64))
-        inputs, later = (scaler.transform(part.inputs.astype(np.float64)) for part in (training, validation))
-        network = MLPClassifier(layers, alpha=1e-3, batch_size=256, learning_rate_init=1e-3, random_state=seed)
-        best, least, since = network, np.inf, 0
-        for epoch in range(epochs):
-            network.partial_fit(inputs, training.classes, classes=_EVERY)
-            loss = log_loss(validation.classes, network.predict_proba(later), labels=_EVERY)
-            if loss < least:
-                best, least, since = copy.deepcopy(network), loss, 0
-            else:
-                since += 1
-            print(f"  epoch {epoch + 1}: validation log loss {loss:.4f}" + ("" if since else " *"))
-            if since >= 8:
-                break
-        _cool(best, later, validation.classes)
-        return make_pipeline_of(scaler, best)
+        scaler = clip_scale(training)
+        early = Scaled(scaler.transform(training.inputs), training.classes)
+        later = Scaled(scaler.transform(validation.inputs), validation.classes)
+        best, least = None, np.inf
+        for layers in grid.layers:
+            for penalty in grid.penalties:
+                network = MLPClassifier(layers, alpha=penalty, batch_size=256, learning_rate_init=1e-3, random_state=seed)
+                network, loss, epoch = _fit(network, early, later, grid)
+                print(
+                    f"  layers {layers}, penalty {penalty:g}: validation log loss {loss:.4f} after {epoch} epochs", flush=True
+                )
+                if loss < least:
+                    best, least = network, loss
+        _cool(best, later)
+    return Pipeline([("scale", scaler), ("classify", best)])
 
 
-def make_pipeline_of(scaler: StandardScaler, classifier: Any) -> Pipeline:
-    """A fitted pipeline of fitted parts."""
-    return Pipeline([("scale", scaler), ("classify", classifier)])
+def clip_scale(examples: Examples) -> MinMaxScaler:
+    """Columns clipped to the middle 99% of ``examples`` and scaled to -2..2: a wild row is no wilder than those seen here."""
+    low, high = np.quantile(examples.inputs.astype(np.float64), [0.005, 0.995], axis=0)
+    return MinMaxScaler((-2, 2), clip=True).fit(np.array([low, high]))
 
 
-def _cool(network: MLPClassifier, inputs: NDArray[np.float64], classes: NDArray[np.int64]) -> None:
+def _fit(network: MLPClassifier, early: Scaled, later: Scaled, grid: Grid) -> tuple[MLPClassifier, float, int]:
+    """The network at its best epoch, its log loss on the later part, and the epoch."""
+    best, least, best_epoch = network, np.inf, 0
+    for epoch in range(1, grid.epochs + 1):
+        network.partial_fit(early.inputs, early.classes, classes=_EVERY)
+        loss = float(log_loss(later.classes, network.predict_proba(later.inputs), labels=_EVERY))
+        if loss < least:
+            best, least, best_epoch = copy.deepcopy(network), loss, epoch
+        elif epoch - best_epoch >= grid.patience:
+            break
+    return best, least, best_epoch
+
+
+def _cool(network: MLPClassifier, later: Scaled) -> None:
     """Temperature scaling (Guo et al. 2017): divide the last layer by the temperature with the least log loss."""
     weights, bias = network.coefs_[-1].copy(), network.intercepts_[-1].copy()
     losses = {}
     for temperature in np.round(np.geomspace(0.5, 3.0, 61), 4).tolist():
         network.coefs_[-1], network.intercepts_[-1] = weights / temperature, bias / temperature
-        losses[temperature] = log_loss(classes, network.predict_proba(inputs), labels=_EVERY)
+        losses[temperature] = log_loss(later.classes, network.predict_proba(later.inputs), labels=_EVERY)
     chosen = min(losses, key=losses.__getitem__)
     print(f"  temperature {chosen}")
     network.coefs_[-1], network.intercepts_[-1] = weights / chosen, bias / chosen
@@ -95,9 +123,9 @@ def _cool(network: MLPClassifier, inputs: NDArray[np.float64], classes: NDArray[
 def logistic(training: Examples) -> Pipeline:
     """The simple model that the network must be worth."""
     with threadpool_limits(1):
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
-            training.inputs.astype(np.float64), training.classes
-        )
+        scaler = clip_scale(training)
+        simple = LogisticRegression(max_iter=1000).fit(scaler.transform(training.inputs), training.classes)
+    return Pipeline([("scale", scaler), ("classify", simple)])
 
 
 def probabilities(model: Pipeline, examples: Examples) -> Probabilities:
@@ -125,18 +153,18 @@ def _scores(truth: NDArray[np.int64], guesses: NDArray[np.int64], answers: Proba
     return {name: round(float(value), 6) for name, value in values.items()}
 
 
-def economics(answers: Probabilities, test: Examples) -> Economics:
-    """What each class is worth, so that ``sum(p * expected_move)`` is a calibrated edge on ``test``.
+def economics(model: Pipeline, test: Examples, signs: NDArray[np.float32]) -> Economics:
+    """What each class is worth, so that ``sum(p * expected_move)`` is a calibrated edge on ``test`` and its mirror image.
 
-    Each class's mean move, times one factor: the slope of the realized move on the probability-weighted mean. Moves are taken
-    less their mean over ``test``, so that the trend of those minutes is not sold as knowledge; a negative slope means no edge.
+    Each class's mean move, times one factor: the slope of the realized move on the probability-weighted mean. The mirror image
+    takes the trend of those minutes out, so that it is not sold as knowledge; a negative slope means that there is no edge.
     """
-    moves = test.moves - test.moves.mean()
-    means = np.array([moves[test.classes == k].mean() if (test.classes == k).any() else 0.0 for k in _EVERY])
-    edge = answers @ means
-    slope = max(0.0, slope_of(edge, moves))
-    expected = tuple(round(float(value), 6) for value in slope * means)
-    return Economics(expected, round(float(moves.var()), 6), slope)
+    both = mirror(test, signs)
+    answers = probabilities(model, both)
+    means = np.array([both.moves[both.classes == k].mean() if (both.classes == k).any() else 0.0 for k in _EVERY])
+    slope = max(0.0, slope_of(answers @ means, both.moves))
+    expected = tuple(round(float(value), 6) + 0.0 for value in slope * means)
+    return Economics(expected, round(float(both.moves.var()), 6), slope)
 
 
 def slope_of(edge: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
@@ -145,20 +173,18 @@ def slope_of(edge: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
     return float(np.cov(edge, moves, bias=True)[0, 1] / spread) if spread > 0 else 0.0
 
 
-def judge_edge(answers: Probabilities, test: Examples) -> dict[str, float]:
+def judge_edge(model: Pipeline, test: Examples, signs: NDArray[np.float32]) -> dict[str, float]:
     """How well the edge holds: measured on the first half of ``test``, judged on the second.
 
     A slope of 1 is a calibrated edge, a slope of 0 none.
     """
     half = len(test) // 2
     first, second = test.take(slice(0, half)), test.take(slice(half, None))
-    measured = economics(answers[:half], first)
-    edge = answers[half:] @ np.array(measured.expected_move_bps)
-    moves = second.moves - second.moves.mean()
+    edge = probabilities(model, second) @ np.array(economics(model, first, signs).expected_move_bps)
     varied = edge.std() > 0
     return {
-        "edge_slope": round(slope_of(edge, moves), 6),
-        "edge_correlation": round(float(np.corrcoef(edge, moves)[0, 1]) if varied else 0.0, 6),
+        "edge_slope": round(slope_of(edge, second.moves), 6),
+        "edge_correlation": round(float(np.corrcoef(edge, second.moves)[0, 1]) if varied else 0.0, 6),
         "edge_std_bps": round(float(edge.std()), 6),
     }
 
@@ -174,6 +200,9 @@ def export(model: Pipeline, width: int, *, name: str) -> bytes:
     )
     graph = select_model_inputs_outputs(graph, ["probabilities"])
     graph.graph.name = name
+    used = {name for node in graph.graph.node for name in node.input}
+    for spare in [tensor for tensor in graph.graph.initializer if tensor.name not in used]:
+        graph.graph.initializer.remove(spare)
     graph.doc_string = ""
     return bytes(graph.SerializeToString(deterministic=True))
 
@@ -222,8 +251,8 @@ def describe(
             classes=CLASSES,
             label=label,
             calibration=(
-                "probabilities: temperature scaling on the validation part; expected moves: class means on the test part, less "
-                "its mean move, times the slope of the realized move on their probability-weighted sum"
+                "probabilities: temperature scaling on the validation part; expected moves: class means on the test part and "
+                "its mirror image, times the slope of the realized move on their probability-weighted sum"
             ),
             expected_move_bps=worth.expected_move_bps,
             variance_bps2=worth.variance_bps2,

@@ -87,32 +87,53 @@ def examples_of(dataset: ModuleType, moves: np.ndarray, threshold: float) -> Any
     return dataset.Examples(np.zeros((len(moves), 1), np.float32), classes, moves, zeros, zeros, zeros)
 
 
+class Softmax:
+    """A model that knows the signal as well as ``sharpness`` says."""
+
+    def __init__(self, sharpness: float) -> None:
+        self.sharpness = sharpness
+
+    def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+        scores = self.sharpness * inputs * np.array([-1.0, 0.0, 1.0])
+        return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+
+SIGNS = np.array([-1], np.float32)
+
+
 def test_the_edge_is_calibrated_and_a_trend_is_not_sold_as_knowledge(dataset: ModuleType, training: ModuleType) -> None:
     rng = np.random.default_rng(5)
-    signal = rng.normal(size=20_000)
-    moves = 0.4 * signal + rng.normal(size=len(signal)) + 3.0  # a strong trend upwards
-    test = replace(examples_of(dataset, moves - 3.0, 0.5), moves=moves)
-    scores = np.stack([-0.8 * signal, np.zeros(len(signal)), 0.8 * signal], axis=1)
-    answers = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    worth = training.economics(answers, test)
-    edge = answers @ np.array(worth.expected_move_bps)
-    assert training.slope_of(edge, moves) == pytest.approx(1, abs=1e-4)
-    assert abs(edge.mean()) < 0.1
-    down, flat, up = worth.expected_move_bps
-    assert down < flat < up
-    assert worth.variance_bps2 == pytest.approx(moves.var(), abs=1e-5)
-    held = training.judge_edge(answers, test)
-    assert 0.9 < held["edge_slope"] < 1.1
+    signal = rng.normal(size=20_000).astype(np.float32)
+    moves = 0.4 * signal + rng.normal(size=len(signal)) + 0.5  # a trend upwards
+    test = replace(examples_of(dataset, moves, 0.5), inputs=signal[:, None])
+    for sharpness in (0.3, 0.8, 3.0):
+        model = Softmax(sharpness)
+        worth = training.economics(model, test, SIGNS)
+        edge = training.probabilities(model, test) @ np.array(worth.expected_move_bps)
+        assert training.slope_of(edge, moves) == pytest.approx(1, abs=0.05), "whatever the model's confidence"
+        assert abs(edge.mean()) < 0.05
+        down, flat, up = worth.expected_move_bps
+        assert down == -up < flat == 0 < up
+        assert worth.variance_bps2 == pytest.approx((moves**2).mean(), rel=1e-6)
+        held = training.judge_edge(model, test, SIGNS)
+        assert 0.9 < held["edge_slope"] < 1.1
 
 
 def test_a_model_that_knows_nothing_or_the_opposite_has_no_edge(dataset: ModuleType, training: ModuleType) -> None:
     rng = np.random.default_rng(6)
     moves = rng.normal(size=5_000)
-    test = examples_of(dataset, moves, 0.4)
-    same = np.full((len(moves), 3), 1 / 3)
-    assert training.economics(same, test).expected_move_bps == (0.0, 0.0, 0.0)
-    wrong = np.where(moves[:, None] > 0, [0.8, 0.1, 0.1], [0.1, 0.1, 0.8])
-    assert set(map(abs, training.economics(wrong, test).expected_move_bps)) == {0.0}
+    test = replace(examples_of(dataset, moves, 0.4), inputs=moves.astype(np.float32)[:, None])
+    assert training.economics(Softmax(0.0), test, SIGNS).expected_move_bps == (0.0, 0.0, 0.0)
+    assert training.economics(Softmax(-1.0), test, SIGNS).expected_move_bps == (0.0, 0.0, 0.0)
+
+
+def test_a_mirror_image_is_a_market_with_its_sides_exchanged(dataset: ModuleType) -> None:
+    moves = np.array([1.0, -2.0, 0.1])
+    inputs = np.array([[0.5, 7.0], [-0.25, 8.0], [0.0, 9.0]], np.float32)
+    both = dataset.mirror(replace(examples_of(dataset, moves, 0.5), inputs=inputs), np.array([-1, 1], np.float32))
+    assert both.moves.tolist() == [1.0, -2.0, 0.1, -1.0, 2.0, -0.1]
+    assert [dataset.CLASSES[k] for k in both.classes] == ["up", "down", "flat", "down", "up", "flat"]
+    assert both.inputs[3:].tolist() == [[-0.5, 7.0], [0.25, 8.0], [0.0, 9.0]]
 
 
 def test_the_exported_graph_equals_scikit_learn_and_training_repeats(dataset: ModuleType, training: ModuleType) -> None:
@@ -121,13 +142,14 @@ def test_the_exported_graph_equals_scikit_learn_and_training_repeats(dataset: Mo
     moves = inputs[:, 0] + 0.1 * inputs[:, 1] + rng.normal(size=3_000)
     examples = replace(examples_of(dataset, moves, 0.5), inputs=inputs)
     early, late = examples.take(slice(0, 2_000)), examples.take(slice(2_000, None))
+    small = training.Grid(layers=((8,),), penalties=(1e-3,), epochs=3)
     graphs = []
     for _ in range(2):
-        model = training.train(early, late, seed=3, layers=(8,), epochs=3)
+        model = training.train(early, late, seed=3, grid=small)
         graphs.append(training.export(model, 4, name="tiny"))
     assert graphs[0] == graphs[1]
     assert training.check_export(graphs[0], model, examples) < training.TOLERANCE
-    broken = training.train(early, late, seed=4, layers=(8,), epochs=1)
+    broken = training.train(early, late, seed=4, grid=small._replace(epochs=1))
     with pytest.raises(SystemExit, match="differs from scikit-learn"):
         training.check_export(graphs[0], broken, examples)
     with pytest.raises(SystemExit, match="too few"):
