@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -63,11 +63,11 @@ def _append(message: dict, ts_recv: int, number: int, instrument: Instrument, re
     if "lastUpdateId" in data:
         ids = {"first_id": data["lastUpdateId"], "last_id": data["lastUpdateId"]}
         events = [(0, time, 0, 0, 0, 0, int(EventFlag.SNAPSHOT), int(EventKind.BOOK_CLEAR), 0)]
-        events += _levels(data["bids"], data["asks"], time, int(EventFlag.SNAPSHOT), price, quantity)
+        events += _levels(data, ("bids", "asks"), time, int(EventFlag.SNAPSHOT), price, quantity)
         records.append(kind=FrameKind.SNAPSHOT, events=events, **stamp, **ids)
     elif data.get("e") == "depthUpdate":
         ids = {"first_id": data["U"], "last_id": data["u"], "previous_id": data.get("pu", -1)}
-        records.append(kind=FrameKind.DEPTH, events=_levels(data["b"], data["a"], time, 0, price, quantity), **stamp, **ids)
+        records.append(kind=FrameKind.DEPTH, events=_levels(data, ("b", "a"), time, 0, price, quantity), **stamp, **ids)
     elif data.get("e") == "trade":
         flag = 0 if data.get("X", "MARKET") == "MARKET" else int(EventFlag.NON_MARKET)
         side = -1 if data["m"] else 1
@@ -81,11 +81,11 @@ def _append(message: dict, ts_recv: int, number: int, instrument: Instrument, re
         records.append(kind=FrameKind.QUOTE, events=events, first_id=data["u"], last_id=data["u"], **stamp)
 
 
-def _levels(bids: Sequence, asks: Sequence, time: int, flags: int, price, quantity) -> list[tuple]:  # noqa: ANN001
+def _levels(data: dict, names: tuple[str, str], time: int, flags: int, price: Callable, quantity: Callable) -> list[tuple]:  # noqa: PLR0917
     return [
         (0, time, price(p), quantity(q), 0, 0, flags, int(EventKind.BOOK_DELTA), side)
-        for levels, side in ((bids, 1), (asks, -1))
-        for p, q in levels
+        for name, side in zip(names, (1, -1), strict=True)
+        for p, q in data[name]
     ]
 
 

@@ -11,6 +11,7 @@ FOLLOWS = 0
 OLD = 1  # ends before the snapshot: to be dropped
 BROKEN = 2  # something between is missing
 
+NONE = int(SequenceRule.NONE)
 NEXT = int(SequenceRule.NEXT)
 PREVIOUS = int(SequenceRule.PREVIOUS)
 INCREMENT = int(SequenceRule.INCREMENT)

@@ -12,7 +12,7 @@ import numpy as np
 
 from vtframe.book import meta as m
 from vtframe.book.levels import change, clear, fits, is_crossed, note_best
-from vtframe.book.sequence import BROKEN, OLD, check
+from vtframe.book.sequence import BROKEN, NONE, OLD, check
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
 
@@ -227,7 +227,9 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
         book = books[frame["instrument"]]
         begin = frame["first_event"]
         end = begin + frame["n_events"]
-        verdict = check(n, frame["first_id"], frame["last_id"], frame["previous_id"])
+        verdict = OLD  # without ids, whatever came before the snapshot is in it
+        if n[m.RULE] != NONE:
+            verdict = check(n, frame["first_id"], frame["last_id"], frame["previous_id"])
         if verdict == OLD:
             n[m.OLD_FRAMES] += 1
             continue

@@ -30,4 +30,4 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f'interval_ms goes with every = "clock" and only with it, found {found}')
 
     def __str__(self) -> str:
-        return f"every {self.interval_ms} ms" if self.every == "clock" else f"every {self.every}"
+        return f"clock {self.interval_ms} ms" if self.every == "clock" else self.every
