@@ -14,7 +14,8 @@ from vtframe.errors import RecordingError
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"  # bytes 2 to 4 of a zstd frame that carries no data; the first is 0x50 to 0x5f
-_CHUNK = 1 << 14  # small, since what is unpacked together with a corrupt place is lost with it
+_CHUNK = 1 << 16
+_STEP = 1 << 10  # unpacked at a time: bounds what packed data grows to in memory, and what is lost beside a corrupt place
 
 
 class _Unpacker(Protocol):
@@ -42,6 +43,7 @@ def unpacked(path: Path, on_damage: Callable[[str], None]) -> Iterator[bytes]:
     """The file's content in pieces. Members and frames that follow each other are read through.
 
     A packed file that is cut short or corrupt ends there: everything before is yielded, then ``on_damage`` is told why.
+    (gzip checks a member's sum at its end only, so a few lines at a corrupt place may be yielded wrong before it shows.)
     """
     kind = compression(path)
     with _open(path) as file:
@@ -58,7 +60,8 @@ def _packed(file: BinaryIO, kind: str, start: Callable[[], _Unpacker], on_damage
     unpacker = start()
     fresh = True  # nothing of the current member has been read
     first = True  # it is the file's first member
-    while data := file.read(_CHUNK):
+    for step in _steps(file):
+        data = step
         while data:
             if fresh and not first and not data.strip(b"\0"):
                 break  # padding after the last member (tapes, block devices); more of it may follow
@@ -76,6 +79,12 @@ def _packed(file: BinaryIO, kind: str, start: Callable[[], _Unpacker], on_damage
                 unpacker, fresh, first = start(), True, False
     if not fresh:
         on_damage(f"{kind} cut short: the file ends inside its compressed data")
+
+
+def _steps(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        for at in range(0, len(chunk), _STEP):
+            yield chunk[at : at + _STEP]
 
 
 def _open(path: Path) -> BinaryIO:
