@@ -7,7 +7,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vtframe.config.write import to_toml
@@ -26,6 +26,7 @@ _VALUES = st.recursive(
 )
 
 
+@example({"0\n": {}})
 @given(st.dictionaries(_TEXT, _VALUES, max_size=5))
 def test_what_is_written_reads_back_equal(data: dict[str, Any]) -> None:
     assert tomllib.loads(to_toml(data)) == data

@@ -13,7 +13,7 @@ from vtframe.config.document import Document, Place
 from vtframe.config.lines import KeyPath
 from vtframe.config.write import to_toml
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 """A lane's or model's name: it becomes part of file names and order ids."""
 
 

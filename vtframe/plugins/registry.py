@@ -33,7 +33,7 @@ from vtframe.plugins.kinds import (
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Entry(NamedTuple):
@@ -114,7 +114,7 @@ class Registry(Generic[T]):
         struct: Any = cls
         if "name" in struct.__struct_fields__:
             raise PluginError(plugin, f"{label} has `name` as a setting", 'write name = "..." without a type')
-        if not isinstance(name, str) or not _NAME.match(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             found = "no name" if name is None else f"the name {name!r}"
             raise PluginError(plugin, f"{label} has {found}", 'write name = "..." in small letters, digits and underscores')
         base = kind.cls
