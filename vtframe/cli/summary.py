@@ -1,4 +1,4 @@
-"""A session's report for people: what happened, how fast, how right, and what it cost. Fits 100 columns."""
+"""A session's report for people: what happened, how fast, how right, and what it cost. Fits 80 columns, looks best on 100."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _MORE = ("conflated", "invalid", "failed", "overrun")
 
 def print_summary(report: Mapping[str, Any], folder: Path, console: Console) -> None:
     """Print ``report`` (as engine.report makes it) and where the session's files are."""
+    if not console.is_terminal:
+        console.width = max(console.width, 100)  # a pipe has no width of its own, and rich takes 80
     console.print(summary(report))
     console.print(Text.assemble(("session folder  ", "dim"), str(folder)), soft_wrap=True)  # a path must not be cut
 
@@ -44,6 +46,7 @@ def _head(report: Mapping[str, Any]) -> Text:
     wall, speed = session["wall_seconds"], session["events_per_second"]
     line = Text.assemble(("Session ", "bold"), (session["id"], "bold cyan"), "  ")
     line.append(session["reason"], "green" if session["orderly"] and not session["reason"].startswith("failed") else "bold red")
+    line.append("   " + ", ".join(session["instruments"][:3]) + (" ..." if len(session["instruments"]) > 3 else ""), "dim")
     facts = [session["started"].replace("T", " ").replace("+00:00", " UTC")]
     if wall is not None:
         facts.append(f"{wall:,.1f} s")
@@ -51,8 +54,7 @@ def _head(report: Mapping[str, Any]) -> Text:
         facts.append(f"{speed:,.0f} events/s")
     if report.get("first_prediction_s") is not None:
         facts.append(f"first prediction after {report['first_prediction_s']:.2f} s")
-    facts.append(", ".join(session["instruments"][:3]) + (" ..." if len(session["instruments"]) > 3 else ""))
-    line.append("\n" + "   ".join(facts), "dim")
+    line.append("\n" + "  ".join(facts), "dim")
     return line
 
 
@@ -60,8 +62,8 @@ def _counts(report: Mapping[str, Any]) -> Table:
     counts = {**report["counts"], "denied": sum(report["denials"].values())}
     table = Table.grid(padding=(0, 2))
     for _ in range(4):
-        table.add_column(style="dim", min_width=11)
-        table.add_column(justify="right", min_width=9)
+        table.add_column(style="dim")
+        table.add_column(justify="right", min_width=6)
     for names in _COUNTS:
         table.add_row(*(cell for name in names for cell in (name, _number(counts.get(name)))))
     if any(counts.get(name) for name in _MORE):
@@ -82,7 +84,7 @@ def _latency(report: Mapping[str, Any]) -> Table:
 
 
 def _quality(quality: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
-    table = _table("Predictions against what happened", "scored", "accuracy", "macro-F1", "log loss", "Brier", "IC")
+    table = _table("Prediction quality", "scored", "accuracy", "macro-F1", "log loss", "IC")
     for model, horizons in quality.items():
         for horizon, scores in horizons.items():
             baseline = scores["baseline"]
@@ -98,7 +100,7 @@ def _quality(quality: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
     return table
 
 
-_MEASURES = (("accuracy", True), ("macro_f1", True), ("log_loss", False), ("brier", False))
+_MEASURES = (("accuracy", True), ("macro_f1", True), ("log_loss", False))
 
 
 def _money(report: Mapping[str, Any]) -> Table:
@@ -159,9 +161,9 @@ def _notes(report: Mapping[str, Any]) -> Table | None:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column(title, header_style="bold", min_width=34)
+    table.add_column(title, header_style="bold", min_width=22)
     for column in columns:
-        table.add_column(column, justify="right", header_style="dim", min_width=8)
+        table.add_column(column, justify="right", header_style="dim", min_width=7)
     return table
 
 
@@ -187,4 +189,4 @@ def _better(value: float | None, baseline: float | None, *, higher: bool) -> Tex
 
 def _amount(value: float) -> str:
     """Money with the digits that matter: coins have eight, dollars two."""
-    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:,.4f}" if abs(value) >= 0.01 else f"{value:.8f}"
+    return f"{value:,.2f}" if abs(value) >= 100 or not value else f"{value:,.4f}" if abs(value) >= 0.01 else f"{value:.8f}"
