@@ -45,7 +45,7 @@ class ProbabilityStrategy(Strategy):
 
     def start(self, view: LaneView) -> None:
         """Find the classes by name. Raises ConfigError where settings and model do not go together."""
-        faults = self._faults(view.model)
+        faults = self._faults(view.model, view)
         if faults or view.model is None:
             raise ConfigError(*faults)
         model = view.model
@@ -139,7 +139,7 @@ class ProbabilityStrategy(Strategy):
         entry = maker if self.order == "make" else taker
         return entry + taker if self.costs == "round_trip" else entry
 
-    def _faults(self, model: BundleInfo | None) -> list[Fault]:
+    def _faults(self, model: BundleInfo | None, view: LaneView) -> list[Fault]:
         table = "strategy = { use = 'probability' }"
         if model is None:
             return [Fault(table=table, key="use", problem="the strategy needs a model", hint="give the lane a model")]
@@ -168,7 +168,9 @@ class ProbabilityStrategy(Strategy):
                     hint="measure the expected move of every class",
                 )
             )
-        if self.sizing == "volatility" and (not self.volatility_column or self.volatility_target is None):
+        if self.sizing != "volatility":
+            return faults
+        if not self.volatility_column or self.volatility_target is None:
             faults.append(
                 Fault(
                     table=table,
@@ -177,4 +179,10 @@ class ProbabilityStrategy(Strategy):
                     hint="name a feature's column and the target in its unit",
                 )
             )
+        else:
+            try:
+                view.feature(0, self.volatility_column)
+            except KeyError:
+                problem = f"no feature column {self.volatility_column!r}"
+                faults.append(Fault(table=table, key="volatility_column", problem=problem, hint="name a column of the rows"))
         return faults
