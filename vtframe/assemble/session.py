@@ -14,6 +14,7 @@ from vtframe import __version__
 from vtframe.api import BundleInfo, Codec, Feed, FeedContext, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
 from vtframe.assemble.parts import LaneParts, Parts
+from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.sink import ParquetSink
 from vtframe.clock import Clock, EventClock, LiveClock
 from vtframe.config import read_document
@@ -49,6 +50,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path | None = None  # of the session; must not exist
     deterministic: bool = False  # processing time does not count: two runs over one input decide alike
     on_compile: Callable[[str], None] | None = None
+    builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
     def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration's tables that these wishes replace."""
@@ -215,7 +217,8 @@ class _Builder:
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
     feed = read_document(path).data.get("feed")
-    return examine(path, overrides=wishes.overrides(feed if isinstance(feed, dict) else {}))
+    overrides = wishes.overrides(feed if isinstance(feed, dict) else {})
+    return examine(path, overrides=overrides, builtin=wishes.builtin)
 
 
 def _folder_name() -> str:

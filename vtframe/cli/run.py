@@ -10,7 +10,7 @@ from rich.console import Console
 
 from vtframe.assemble.session import Wishes, assemble
 from vtframe.cli.progress import RunProgress
-from vtframe.cli.summary import summary
+from vtframe.cli.summary import print_summary
 
 
 @click.command()
@@ -63,5 +63,5 @@ def run(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.report)).decode())
     elif not quiet:
-        Console().print(summary(outcome.report, session.info.folder))
+        print_summary(outcome.report, session.info.folder, Console())
     return 130 if outcome.interrupted else 0

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Literal, ParamSpec
 
-from vtframe.api import BundleInfo, Clock, ExecutionAdapter, Strategy
+from vtframe.api import BundleInfo, ExecutionAdapter, Strategy
+from vtframe.clock import LiveClock
 from vtframe.domain import (
     Intent,
     OrderCanceled,
@@ -33,10 +34,10 @@ P = ParamSpec("P")
 
 
 class LaneMeters:
-    """The stages that a lane meters; adds nothing where there are no meters."""
+    """The stages that a lane meters, by the machine's clock whatever the session's is; adds nothing without meters."""
 
-    def __init__(self, clock: Clock, meters: Meters | None) -> None:
-        self.now = clock.monotonic_ns
+    def __init__(self, meters: Meters | None) -> None:
+        self.now = LiveClock().monotonic_ns
         stages = ("strategy", "risk", "submit", "tick_to_order")
         self.strategy, self.risk, self.submit, self.tick_to_order = (
             meters.stage(name).add if meters is not None else _ignore for name in stages
@@ -92,7 +93,7 @@ class Lane:
         self._journal = journal
         self._when_late = when_late
         self._exits = ExitWatch(market.books)
-        self._meters = LaneMeters(market.clock, meters)
+        self._meters = LaneMeters(meters)
         self._stopped = False
         self._desk = OrderDesk(
             lane=lane_id,

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from vtframe.api import Feed, SessionInfo
-from vtframe.clock import Clock
+from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
@@ -168,7 +168,7 @@ class Session:
             quality=self.quality.report(),
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
-            first_prediction_s=self._first_prediction_s(),
+            first_prediction_at_ns=self._first_prediction_at_ns(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 
@@ -184,9 +184,10 @@ class Session:
                     total[currency] = total.get(currency, Decimal(0)) + lane.ledger.unrealized(index, mid)
         return {currency: f"{value:f}" for currency, value in total.items()}
 
-    def _first_prediction_s(self) -> float | None:
-        first = self.engine.first_prediction_ns
-        return None if first is None else (first - self.began_ns) / 1e9
+    def _first_prediction_at_ns(self) -> int | None:
+        """ns UTC by the machine's clock; None while there is none."""
+        first, live = self.engine.first_prediction_ns, LiveClock()
+        return None if first is None else live.now_ns() - (live.monotonic_ns() - first)
 
     def _stop(self) -> dict[str, Any]:
         """Cancel, drain, close, report; in this order, so that the report holds all of it."""

@@ -1,0 +1,160 @@
+"""Bench of the live path: bytes in hand to order in the adapter's hands, start-up, and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from vtframe.api import FeedContext
+from vtframe.assemble.session import Wishes, assemble
+from vtframe.builtin import PLUGINS
+from vtframe.builtin.market.feed import EmbeddedMarket
+from vtframe.cli.bench.material import Material, six_features
+from vtframe.cli.bench.naive import Naive
+from vtframe.cli.bench.rows import Row, time_row
+from vtframe.clock import EventClock, LiveClock
+from vtframe.domain import Records
+from vtframe.errors import InputError
+from vtframe.features.pipeline import Pipeline
+from vtframe.inference.bundle import load_bundle
+
+_WARM_EVENTS = 2_000_000
+_MEMORY_EVENTS = 20_000_000
+_PARTS = (*PLUGINS, "vtframe.cli.bench.parts")
+_LANE = """
+[[lanes]]
+id = "bench"
+model = "MODEL"
+strategy = { use = "bench_alternate" }
+execution = { use = "bench_instant" }
+capital = 1_000_000
+
+[[risk]]
+use = "stale_prediction"
+max_age_ms = 10_000
+[[risk]]
+use = "max_order_notional"
+notional = 1_000_000
+[[risk]]
+use = "max_position"
+notional = 1_000_000
+[[risk]]
+use = "price_collar"
+bps = 100
+[[risk]]
+use = "order_rate"
+orders = 100_000
+"""
+
+
+def step(config: Path, recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
+    """Every prediction becomes an order through strategy, all five policies, journal and adapter."""
+    if not recordings:
+        raise InputError("--recording", "the live step is measured on recorded frames", "name a recording of Binance frames")
+    text = config.read_text()
+    head = text.partition("[[lanes]]")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        changed = config.with_name(f".{config.stem}.bench.toml")  # beside the original: its paths are relative
+        model = load_bundle(config.resolve().parent / "models" / "btcusdt_direction")
+        changed.write_text(head.replace("embedded_direction", model.name) + _LANE.replace("MODEL", model.name))
+        try:
+            wishes = Wishes(recordings=recordings, folder=Path(folder) / "session", builtin=_PARTS)
+            session = assemble(changed, wishes).session
+        finally:
+            changed.unlink()
+        orders = session.meters.stage("tick_to_order")
+        samples: list[int] = []
+        fold = session.meters.fold
+
+        def keep() -> None:
+            samples.extend(orders.samples)
+            fold()
+
+        session.meters.fold = keep  # type: ignore[method-assign]  # the raw samples, before they become buckets
+        session.run()
+    say(f"{len(samples):,} orders from {', '.join(path.name for path in recordings)}")
+    material = Material(recordings)
+    naive = Naive(material.instruments[0], model)
+    baseline = []
+    for data, _ in material.messages:
+        before = time.perf_counter_ns()
+        if naive.message(data) is not None:
+            baseline.append((time.perf_counter_ns() - before) / 1e3)
+    yield time_row(
+        "live step: bytes to order at the adapter",
+        "us",
+        [sample / 1e3 for sample in samples],
+        "json, plain Python, onnxruntime; no risk, no journal",
+        baseline,
+    )
+
+
+def start(config: Path, _recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
+    """Seconds from the command to its first prediction, with the kernel cache warm and cold."""
+    warm, cold = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, times, repeats in (("cold", cold, 3), ("warm", warm, 5)):
+            for repeat in range(repeats):
+                cache = Path(folder) / (f"cache{repeat}" if name == "cold" else "cache0")
+                times.append(_first_prediction(config, Path(folder) / f"{name}{repeat}", cache))
+                say(f"{name} start {repeat + 1}: {times[-1]:.2f} s to the first prediction")
+    yield time_row("start: vtframe run to its first prediction, warm cache", "s", warm, "cold cache", cold)
+
+
+def _first_prediction(config: Path, session: Path, cache: Path) -> float:
+    command = [sys.executable, "-m", "vtframe.cli.main", "run", str(config), "--session", str(session), "--json"]
+    before = LiveClock().now_ns()
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, env={**os.environ, "VTFRAME_CACHE": str(cache)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise InputError(str(config), f"the session failed: {done.stderr.strip()}")
+    report = json.loads(done.stdout)
+    return (report["first_prediction_at_ns"] - before) / 1e9
+
+
+def memory(_config: Path, _recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
+    """Growth of the resident size's peak over 20 million events of the embedded market, after a warm-up of 2 million."""
+    feed = EmbeddedMarket(duration_s=86_400.0)
+    instruments = feed.open(FeedContext(codecs={}, folder=Path.cwd(), clock=EventClock()))
+    rules = [feed.sequence_rule(index) for index in range(len(instruments))]
+    sink = _Through(Pipeline(six_features(), instruments, rules))
+    asyncio.run(feed.run(sink))
+    say(f"{sink.events:,} events; resident {sink.sizes[0]:.1f} MB after warm-up, {sink.sizes[-1]:.1f} MB at the end")
+    yield time_row("memory: growth over 20 M simulated events", "MB", [sink.sizes[-1] - sink.sizes[0]])
+
+
+class _Through:
+    """A sink that runs records through a pipeline until there were enough."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.events = 0
+        self.sizes: list[float] = []
+
+    @property
+    def stopping(self) -> bool:
+        return self.events >= _WARM_EVENTS + _MEMORY_EVENTS
+
+    def on_records(self, records: Records) -> None:
+        self._pipeline.process(records)
+        self.events += records.n_events
+        if self.events >= _WARM_EVENTS:
+            self.sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        raise ValueError("the embedded market delivers records")
+
+    def on_damage(self, where: str, problem: str) -> None:
+        raise ValueError(f"{where}: {problem}")
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        """Nothing to measure."""
