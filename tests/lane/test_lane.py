@@ -684,7 +684,7 @@ def test_a_signal_that_turns_flips_the_position_in_two_orders():
     bench.wait()
     assert lane.ledger.position(0).quantity == 0
     bench.depth(bids={100_000: 1_500}, after_ms=10)  # the first sale left 1 of what was displayed
-    assert lane.ledger.position(0).quantity == -999
+    assert lane.ledger.position(0).quantity == -1_000  # 10,000 at 10,000.0
     sides = [(record.order.side, record.order.reduce_only) for record in bench.journal.of(OrderApproved)]
     assert sides == [(Side.BUY, False), (Side.SELL, True), (Side.SELL, False)]
 
