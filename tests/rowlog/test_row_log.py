@@ -155,7 +155,7 @@ def test_blocks_stay_as_they_were_when_the_ring_is_overwritten() -> None:
 
 def test_poll_waits_for_a_blocks_worth_but_never_for_more_than_half_the_ring() -> None:
     market, keeper = Market(capacity=64), Keeper()
-    log = RowLog(market.ring, [keeper], session(), block_rows=1000)
+    log = RowLog(market.ring, [keeper], session(), block_rows=1000, block_polls=100)
     log.start()
     for _ in range(31):
         market.row()
@@ -165,6 +165,24 @@ def test_poll_waits_for_a_blocks_worth_but_never_for_more_than_half_the_ring() -
     log.poll()
     assert log.handed == 32
     log.close()
+
+
+def test_the_rows_of_a_quiet_market_are_handed_on_after_a_few_polls() -> None:
+    market, keeper = Market(capacity=64), Keeper()
+    log = RowLog(market.ring, [keeper], session(), block_rows=1000, block_polls=8)
+    log.start()
+    market.row()
+    for _ in range(7):
+        log.poll()
+    assert log.handed == 0
+    log.poll()
+    assert log.handed == 1
+    market.row()
+    for _ in range(8):
+        log.poll()
+    assert log.handed == 2
+    log.close()
+    assert [len(block.meta) for block in keeper.blocks] == [1, 1]
 
 
 def test_a_ring_that_ran_over_is_said_with_the_numbers() -> None:

@@ -63,6 +63,7 @@ class RowLog:
         *,
         logs: Sequence[PredictionLog] = (),
         block_rows: int = 1024,
+        block_polls: int = 8,
         queue_blocks: int = 64,
         patience_s: float = 10.0,
     ) -> None:
@@ -77,14 +78,11 @@ class RowLog:
         self._instruments = range(len(session.instruments))
         self._tails = [0] * len(session.instruments)
         self._wanted = min(block_rows, max(1, source.capacity // 2))
+        self._block_polls = self._polls_left = block_polls
         self._patience_s = patience_s
         self._given_up = False
         self._queue: queue.Queue[_Parts | None] = queue.Queue(queue_blocks)
         self._thread = threading.Thread(target=self._run, name="row-log", daemon=True)
-
-    def add_log(self, log: PredictionLog) -> None:
-        """Hand on that model's predictions too."""
-        self._logs.append(log)
 
     def start(self) -> None:
         """Start the receivers (here: who cannot start stops the session before its first input), then the thread.
@@ -105,7 +103,9 @@ class RowLog:
         self._thread.start()
 
     def poll(self) -> None:
-        """Hand on what has gathered, once it is a block's worth. Between two calls at most ``capacity`` rows may be made.
+        """Hand on what has gathered, once it is a block's worth, and after ``block_polls`` calls in any case.
+
+        Between two calls at most ``capacity`` rows may be made, of each instrument.
 
         Raises InvariantError when the ring was overwritten before its rows were taken.
         """
@@ -114,7 +114,8 @@ class RowLog:
         waiting = 0
         for instrument in self._instruments:
             waiting += head(instrument) - tails[instrument]
-        if waiting >= self._wanted or any(log.count >= self._wanted for log in self._logs):
+        self._polls_left -= 1
+        if waiting >= self._wanted or not self._polls_left or any(log.count >= self._wanted for log in self._logs):
             self._hand_on()
 
     def close(self) -> None:
@@ -138,6 +139,7 @@ class RowLog:
 
     def _hand_on(self) -> None:
         """Predictions first: their rows are then still to come, and whoever joins the two needs no long memory."""
+        self._polls_left = self._block_polls
         predictions = [block for log in self._logs if (block := log.take()) is not None]
         rows = [copied for instrument in self._instruments if (copied := self._copy(instrument)) is not None]
         if predictions or rows:

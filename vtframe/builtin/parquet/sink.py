@@ -20,7 +20,7 @@ class ParquetSink(Sink):
     name: ClassVar[str] = "parquet"
     compression: Literal["zstd", "snappy", "lz4", "none"] = "zstd"
     segment_rows: Annotated[int, Meta(ge=1)] = 262_144
-    segment_seconds: Annotated[float, Meta(gt=0)] = 300.0
+    segment_seconds: Annotated[float, Meta(gt=0)] = 60.0
 
     def start(self, session: SessionInfo) -> None:
         """Make the schemas; raises ConfigError where a feature or class has the name of a fixed column."""
