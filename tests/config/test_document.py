@@ -54,3 +54,14 @@ def test_a_mark_at_the_start_and_windows_line_ends_are_read(tmp_path: Path) -> N
     assert document.data == {"a": {"b": 1}}
     assert document.root.at("a", "b").line == 3
     assert document.root.at("a", "c").line == 1  # what is not there stands where its table does
+
+
+def test_a_fault_that_a_part_tells_is_given_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "vtframe.toml"
+    path.write_text('[feed]\nuse = "market"\nprice = 1\n')
+    feed = read_document(path).root.at("feed")
+    completed = feed.complete(Fault(table="feed", key="price", problem="too low", hint="raise it"))
+    assert str(completed) == f"{path}:3 [feed] price: too low; raise it"
+    assert str(feed.complete(Fault(problem="too low"))) == f"{path}:1 [feed]: too low"
+    placed = Fault(file="other.toml", line=9, problem="x")
+    assert feed.complete(placed) is placed

@@ -128,7 +128,7 @@ def _compare(config: Config, schema: Sequence[InputFeature], bundles: Mapping[st
         if difference:
             problem = "\n    ".join(["the model was trained on other rows than the pipeline makes:", *difference])
             hint = "make [[features]], [sampling] and [rows] what `vtframe model inspect` shows, or train again"
-            faults.append(config.place("models", index, "bundle").fault(problem, "\n    " + hint))
+            faults.append(config.place("models", index, "bundle").fault(problem, hint))
 
 
 def _check_lanes(config: Config, faults: list[Fault]) -> None:

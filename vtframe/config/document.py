@@ -69,6 +69,12 @@ class Place:
         file = _COMMAND_LINE if overridden else str(self.document.path)
         return Fault(file=file, line=self.line, table=table, key=key, problem=problem, hint=hint)
 
+    def complete(self, fault: Fault) -> Fault:
+        """``fault``, told by a part that knows its key and not where it stands, with its place; unchanged where it has one."""
+        if fault.file:
+            return fault
+        return (self.at(fault.key) if fault.key else self).fault(fault.problem, fault.hint)
+
     def _names(self) -> tuple[str, str]:
         """``("[[lanes]] 1 strategy", "enter")``: the innermost table around it, and what is left. Elements count from 1."""
         value: Any = self.document.data
