@@ -248,10 +248,16 @@ def test_a_slow_sink_stalls_the_engine_and_loses_nothing() -> None:
     market, slow = Market(), Slow()
     log = RowLog(market.ring, [slow], session(), block_rows=1, queue_blocks=2)
     log.start()
+
+    def let_go_once_stalled() -> None:
+        while not log.stalls:
+            threading.Event().wait(0.001)
+        slow.let_go.set()
+
+    threading.Thread(target=let_go_once_stalled).start()
     for _ in range(3):  # one in the sink's hands, two in the queue
         market.row()
         log.poll()
-    threading.Timer(0.05, slow.let_go.set).start()
     for _ in range(20):
         market.row()
         log.poll()
