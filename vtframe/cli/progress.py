@@ -22,6 +22,7 @@ class RunProgress:
     """Shows ``look()`` until it is left. It only reads; the session never waits for it."""
 
     def __init__(self, look: Callable[[], Snapshot], console: Console, *, total: int | None) -> None:
+        self._began = time.monotonic()
         self._look = look
         self._console = console
         self._total = total
@@ -37,7 +38,6 @@ class RunProgress:
         self._task = self._bar.add_task("session", total=total)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
         self._thread = threading.Thread(target=self._lines, name="progress", daemon=True)
-        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:

@@ -47,9 +47,10 @@ def bench(group: str | None, *, config: Path, recordings: tuple[Path, ...], as_j
 
 def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
     if group in (None, "data"):
-        from vtframe.cli.bench import data  # noqa: PLC0415 - each group imports what it measures
+        from vtframe.cli.bench import data, memory  # noqa: PLC0415 - each group imports what it measures
 
         yield from data.run(recordings, say)
+        yield from memory.memory(say)
     if group in (None, "inference"):
         from vtframe.cli.bench import inference  # noqa: PLC0415
 

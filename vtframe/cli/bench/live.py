@@ -1,11 +1,9 @@
-"""Bench of the live path: bytes in hand to order in the adapter's hands, start-up, and memory."""
+"""Bench of the live path: bytes in hand to order in the adapter's hands, and start-up."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,21 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vtframe.api import FeedContext
 from vtframe.assemble.session import Wishes, assemble
 from vtframe.builtin import PLUGINS
-from vtframe.builtin.market.feed import EmbeddedMarket
-from vtframe.cli.bench.material import Material, six_features
+from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
 from vtframe.cli.bench.rows import Row, time_row
-from vtframe.clock import EventClock, LiveClock
-from vtframe.domain import Records
+from vtframe.clock import LiveClock
 from vtframe.errors import InputError
-from vtframe.features.pipeline import Pipeline
 from vtframe.inference.bundle import load_bundle
 
-_WARM_EVENTS = 2_000_000
-_MEMORY_EVENTS = 20_000_000
 _PARTS = (*PLUGINS, "vtframe.cli.bench.parts")
 _LANE = """
 [[lanes]]
@@ -97,9 +89,10 @@ def step(config: Path, recordings: tuple[Path, ...], say: Callable[[str], None])
     )
 
 
-def start(config: Path, _recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
+def start(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
     """Seconds from the command to its first prediction, with the kernel cache warm and cold."""
-    warm, cold = [], []
+    warm: list[float] = []
+    cold: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, times, repeats in (("cold", cold, 3), ("warm", warm, 5)):
             for repeat in range(repeats):
@@ -118,43 +111,4 @@ def _first_prediction(config: Path, session: Path, cache: Path) -> float:
     if done.returncode:
         raise InputError(str(config), f"the session failed: {done.stderr.strip()}")
     report = json.loads(done.stdout)
-    return (report["first_prediction_at_ns"] - before) / 1e9
-
-
-def memory(_config: Path, _recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
-    """Growth of the resident size's peak over 20 million events of the embedded market, after a warm-up of 2 million."""
-    feed = EmbeddedMarket(duration_s=86_400.0)
-    instruments = feed.open(FeedContext(codecs={}, folder=Path.cwd(), clock=EventClock()))
-    rules = [feed.sequence_rule(index) for index in range(len(instruments))]
-    sink = _Through(Pipeline(six_features(), instruments, rules))
-    asyncio.run(feed.run(sink))
-    say(f"{sink.events:,} events; resident {sink.sizes[0]:.1f} MB after warm-up, {sink.sizes[-1]:.1f} MB at the end")
-    yield time_row("memory: growth over 20 M simulated events", "MB", [sink.sizes[-1] - sink.sizes[0]])
-
-
-class _Through:
-    """A sink that runs records through a pipeline until there were enough."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self.events = 0
-        self.sizes: list[float] = []
-
-    @property
-    def stopping(self) -> bool:
-        return self.events >= _WARM_EVENTS + _MEMORY_EVENTS
-
-    def on_records(self, records: Records) -> None:
-        self._pipeline.process(records)
-        self.events += records.n_events
-        if self.events >= _WARM_EVENTS:
-            self.sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
-        raise ValueError("the embedded market delivers records")
-
-    def on_damage(self, where: str, problem: str) -> None:
-        raise ValueError(f"{where}: {problem}")
-
-    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
-        """Nothing to measure."""
+    return float((report["first_prediction_at_ns"] - before) / 1e9)

@@ -1,4 +1,4 @@
-"""The path from message to order as a notebook's author writes it: json, plain Python, NumPy, ONNX Runtime, asyncio callback."""
+"""The path from message to order as a notebook's author writes it: json, plain Python, NumPy, ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class Naive:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(bundle.path / bundle.file), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(bundle.path / bundle.file), options, providers=["CPUExecutionProvider"]
+        )
         self._input = self._session.get_inputs()[0].name
         self._instrument = instrument
         self._pipeline = PlainPipeline(instrument, deep=True)
