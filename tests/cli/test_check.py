@@ -45,6 +45,11 @@ PARTS = '''
     class SomeStrategy(Strategy):
         name = "some_strategy"
         enter: Annotated[float, Meta(ge=0, le=1)] = 0.5
+        def check(self, model, columns):
+            if self.enter == 0.25:
+                raise RuntimeError("quarter")
+            known = f"{model.name} with {', '.join(columns)}"
+            return [Fault(key="enter", problem=f"too high for {known}")] if self.enter > 0.9 else []
         def on_prediction(self, prediction, view): ...
 
     class SomeLimit(RiskPolicy):
@@ -161,6 +166,8 @@ def test_a_good_configuration_has_no_faults_and_everything_to_run_with(project: 
             ":12 [[lanes]] 1 strategy use: no strategy 'some_startegy'; did you mean 'some_",
         ),
         ("0.62", '"high"', ':12 [[lanes]] 1 strategy enter: found "high" (string), expected a number, at least 0'),
+        ("0.62", "0.95", ":12 [[lanes]] 1 strategy enter: too high for demo with lean"),
+        ("0.62", "0.25", ":12 [[lanes]] 1 strategy: strategy 'some_strategy': check() failed: RuntimeError: quarter"),
         ("some_adapter", "other", ":13 [[lanes]] 1 execution use: no execution adapter 'other'; there are: some_adapter"),
         (
             "notional = 10",

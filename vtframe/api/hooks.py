@@ -80,7 +80,7 @@ def register_commands() -> Sequence[click.Command]:
 
 
 @hookspec
-def check_config(config: Mapping[str, Any]) -> Sequence[Fault]:
+def check_config(config: Mapping[str, Any]) -> Sequence[Fault]:  # noqa: ARG001 - a specification names its arguments
     """Faults of the configuration (as parsed from TOML) that only this plugin can see."""
     return ()
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from vtframe.api.model import BundleInfo
 from vtframe.api.part import Part
 from vtframe.domain import BookState, Instrument, Intent, OrderFilled, Position, Prediction, Top
+from vtframe.errors import Fault
 
 
 class LaneView(Protocol):
@@ -42,6 +43,11 @@ class LaneView(Protocol):
 
 class Strategy(Part):
     """Decides. A lane calls ``on_prediction`` for tradable predictions only; return what to hold, or None to leave things."""
+
+    def check(self, model: BundleInfo, columns: Sequence[str]) -> Sequence[Fault]:
+        """What is wrong with these settings for that model and rows of those columns; ``vtframe check`` asks. A fault names
+        its ``key``, and needs no file or line."""
+        return ()
 
     def start(self, view: LaneView) -> None:
         """Called once before the first prediction."""

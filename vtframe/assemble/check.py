@@ -1,6 +1,6 @@
 """Everything about a configuration that can be checked without opening a feed, a model or an order's way.
 
-``vtframe check`` prints what is found here, and a session starts from it, so the two never disagree.
+``vtframe check`` prints what is found here, and a session starts from the same look.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     wanted = config.document.data.get("features")
     if isinstance(wanted, list) and 0 < len(schema) == len(wanted):  # else the difference is a fault that is told already
         _compare(config, schema, bundles, faults)
+        if parts is not None:
+            _ask_strategies(config, parts, bundles, schema, faults)
     _check_lanes(config, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(
@@ -140,6 +142,24 @@ def _check_lanes(config: Config, faults: list[Fault]) -> None:
         if wanted and wanted not in names:
             hint = nearest(wanted, names) or (f"models: {', '.join(names)}" if names else "")
             faults.append(config.place(*lane.path, "model").fault(f"no model {wanted!r}", hint))
+
+
+def _ask_strategies(
+    config: Config, parts: Parts, bundles: Mapping[str, BundleInfo], schema: Sequence[InputFeature], faults: list[Fault]
+) -> None:
+    """Whether each lane's strategy goes together with its model and the rows."""
+    columns = tuple(column for feature in schema for column in feature.columns)
+    paths = {lane.id: lane.path for lane in config.lanes}
+    for lane in parts.lanes:
+        bundle = bundles.get(lane.table.model)
+        if bundle is None:
+            continue
+        place = config.place(*paths[lane.id], "strategy")
+        try:
+            found = [place.complete(fault) for fault in lane.strategy.check(bundle, columns)]
+        except Exception as e:  # noqa: BLE001 - a strategy's own code may raise anything; it is that strategy's fault, and is told
+            found = [place.fault(f"strategy {type(lane.strategy).name!r}: check() failed: {type(e).__name__}: {e}")]
+        faults += found
 
 
 def _ask_plugins(config: Config, plugins: Plugins, faults: list[Fault]) -> None:
