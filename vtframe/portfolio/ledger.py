@@ -150,4 +150,6 @@ def _average(holding: _Holding, quantity: int) -> Decimal:
 
 
 def _rounded(value: Decimal) -> Decimal:
-    return value.quantize(_QUANTUM)
+    """``value`` to 1e-18; as it is where it has no more digits than that."""
+    rounded = value.quantize(_QUANTUM)
+    return value if rounded == value else rounded
