@@ -23,7 +23,6 @@ from vtframe.errors import DecodeError
 _DECIMALS = 8  # Binance writes no more
 _ROOMY = 10**16  # a quantity with 8 decimals that leaves int64 room for sums
 _ENOUGH = 1_000  # different prices that a tick size is inferred from
-_ODD_SHARE = 0.1  # of messages that are broken or of nobody knows what
 
 _LEVELS = msgspec.json.Decoder(list[tuple[str, str]])
 _DECODERS = {name: msgspec.json.Decoder(message) for name, message in TYPES.items()}
@@ -66,7 +65,7 @@ def recognize(messages: Iterable[bytes]) -> Sequence[Instrument]:
                 _note(name, message, seen)
         except (msgspec.DecodeError, UnicodeDecodeError, DecodeError):
             odd += 1
-    if not total or odd > _ODD_SHARE * total:
+    if odd * 2 >= total:  # broken, or nobody knows what: a market is told by what most messages say
         return ()
     for market, snapshot in anonymous:
         symbols = [s for m, s in seen if m == market]

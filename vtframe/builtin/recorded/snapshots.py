@@ -40,11 +40,14 @@ def check_snapshots(files: Sequence[Identity], cls: type[Codec], instruments: Se
             codec.decode(data, records)
         except DecodeError:
             continue  # the session counts and reports it when it comes to it
-        for frame in records.frames[: records.n_frames]:
-            if frame["kind"] == FrameKind.SNAPSHOT:
-                waiting.discard(int(frame["instrument"]))
-            elif frame["kind"] == FrameKind.DEPTH:
-                diffs.setdefault(int(frame["instrument"]), file)
+        if not records.n_frames:
+            continue
+        frames = records.frames[: records.n_frames]
+        for kind, instrument in zip(frames["kind"].tolist(), frames["instrument"].tolist(), strict=True):
+            if kind == FrameKind.SNAPSHOT:
+                waiting.discard(instrument)
+            elif kind == FrameKind.DEPTH:
+                diffs.setdefault(instrument, file)
     missing = sorted(diffs.keys() & waiting)
     if missing:
         raise RecordingError(
