@@ -53,7 +53,7 @@ def test_local_plugins_of_the_configuration_are_listed_loaded_or_broken_and_why(
     assert (status["bad.py"]["installed"], status["bad.py"]["loaded"], status["bad.py"]["broken"]) == (True, False, True)
     assert status["bad.py"]["problem"].startswith("broken on import: NameError: name 'nope' is not defined (")
     assert (status["absent"]["installed"], status["absent"]["named"]) == (False, True)
-    assert status["absent"]["problem"].startswith("not installed; pip install vtframe-absent")
+    assert status["absent"]["problem"].startswith("not installed; pip install the package that gives it")
 
 
 def test_the_table_for_people_says_the_same(tmp_path: Path) -> None:

@@ -102,8 +102,19 @@ def test_a_named_plugin_that_is_not_installed_is_told_with_the_nearest(install: 
     plugins = load_plugins(named=[asked])
     error = only_error(plugins)
     assert (error.plugin, error.problem) == (asked, "not installed")
-    assert error.hint.startswith("did you mean 'good'? else pip install vtframe-")
+    assert error.hint == "did you mean 'good'? else pip install the package that gives it"
     assert status(plugins, asked)[:3] == (False, True, False)
+
+
+def test_only_our_own_packages_are_advised_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vtframe.plugins.load.installed_plugins", dict)
+    hints = {name: only_error(load_plugins(named=[name])).hint for name in ("onnx", "onxx", "vtframe-onnx", "stranger")}
+    assert hints == {
+        "onnx": "pip install vtframe-onnx",
+        "onxx": "pip install vtframe-onnx",
+        "vtframe-onnx": "pip install vtframe-onnx",
+        "stranger": "pip install the package that gives it",
+    }
 
 
 @pytest.mark.parametrize(

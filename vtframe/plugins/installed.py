@@ -9,6 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 from vtframe.api.hooks import ENTRY_POINT_GROUP
 from vtframe.errors import PluginError
 
+OFFICIAL = ("onnx",)
+"""Plugins that we publish, as vtframe-NAME."""
+
 
 def installed_plugins() -> dict[str, list[EntryPoint]]:
     """The entry points of the group by name; more than one under a name where distributions clash."""
@@ -37,7 +40,11 @@ def find_plugin(name: str, installed: Mapping[str, list[EntryPoint]]) -> EntryPo
 
 
 def _advice(name: str, installed: Collection[str]) -> str:
+    """What to do about a missing plugin. A package is named only where it is ours: a guess might be anybody's package."""
     bare = name.removeprefix("vtframe-").removeprefix("vtframe_").replace("-", "_")
     near = [bare] if bare in installed else difflib.get_close_matches(name, installed, n=1)
-    install = f"pip install vtframe-{bare.replace('_', '-')} where it is an official one"
-    return f"did you mean {near[0]!r}? else {install}" if near else install
+    ours = [bare] if bare in OFFICIAL else difflib.get_close_matches(bare, OFFICIAL, n=1)
+    install = f"pip install vtframe-{ours[0]}" if ours else "pip install the package that gives it"
+    if not near:
+        return install
+    return f"did you mean {near[0]!r}?" + (f" else {install}" if near != ours else "")
