@@ -177,6 +177,13 @@ def test_approved_orders_are_counted_from_a_time_on_and_by_lane():
     assert table.approved_since(20, lane="two") == 1
 
 
+def test_a_clock_that_was_set_back_hides_no_approved_order():
+    table = OrderTable()
+    for number, ts in enumerate([100, 50, 60]):
+        table.approve(submit(f"o{number}", ts_created=ts))
+    assert table.approved_since(90) == 3
+
+
 def test_old_ended_orders_are_forgotten_and_working_ones_never():
     table = OrderTable(keep=10)
     table.approve(submit("keep"))

@@ -264,17 +264,23 @@ def test_a_quantity_is_the_most_whole_lots_that_fit(notional, price, kind):
         ({}, model_info(classes=("lower", "flat", "up")), "has no class 'down'; its classes are lower, flat, up"),
         ({}, model_info(moves=(1.0, 2.0)), "states 2 expected moves for 3 classes"),
         ({"sizing": "volatility"}, model_info(), "needs volatility_column and volatility_target"),
-        (
-            {"sizing": "volatility", "volatility_column": "nope", "volatility_target": 1},
-            model_info(),
-            "no feature column 'nope'",
-        ),
     ],
 )
 def test_settings_that_do_not_go_with_the_model_are_configuration_errors(settings, model, problem):
     with pytest.raises(ConfigError) as caught:
         Desk(model=model, **settings)
     assert problem in str(caught.value)
+    told = msgspec.convert(settings, ProbabilityStrategy).check(model, ("a",))
+    assert [str(fault) for fault in told] == [str(fault) for fault in caught.value.faults], "vtframe check says the same"
+
+
+def test_a_volatility_column_that_rows_do_not_have_is_told_before_the_session():
+    strategy = ProbabilityStrategy(sizing="volatility", volatility_column="nope", volatility_target=1.0)
+    faults = strategy.check(model_info(), ("vol", "book_imbalance"))
+    assert [(fault.key, fault.problem) for fault in faults] == [
+        ("volatility_column", "rows have no column 'nope'; they have vol, book_imbalance")
+    ]
+    assert strategy.check(model_info(), ("vol", "nope")) == []
 
 
 def test_a_lane_without_a_model_is_a_configuration_error():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -39,6 +39,8 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     S.DENIED: frozenset(),
 }
 """Which states may follow which. An event that leaves the state as it is (a late acknowledgement) is no transition."""
+
+_TIMES = 100_000  # of approvals that are kept, at least
 
 
 class Order:
@@ -77,7 +79,7 @@ class OrderTable:
         self._proposed: dict[str, Prediction | None] = {}
         self._working: dict[tuple[str, int, Side], int] = {}
         self._total: dict[tuple[int, Side], int] = {}
-        self._approved: deque[tuple[int, str]] = deque(maxlen=100_000)
+        self._approved: dict[str | None, list[int]] = {None: []}  # by lane, None for all: when, in order
         self.repeated = 0  # events that a venue reported again
         self.late_fills = 0  # fills of orders that had ended
 
@@ -96,7 +98,8 @@ class OrderTable:
         """The gate let it pass."""
         order = self._new(command, OrderStatus.APPROVED)
         self._open[command.client_order_id] = order
-        self._approved.append((command.ts_created, command.lane))
+        self._note_time(None, command.ts_created)
+        self._note_time(command.lane, command.ts_created)
         self._count(order, order.working)
         return order
 
@@ -172,18 +175,20 @@ class OrderTable:
         return any(order.command.lane == lane for order in self._open.values())
 
     def approved_since(self, ts_ns: int, *, lane: str | None = None) -> int:
-        """How many orders were approved at or after ``ts_ns``, of the last 100,000."""
-        count = 0
-        for created, owner in reversed(self._approved):
-            if created < ts_ns:
-                break
-            count += lane is None or owner == lane
-        return count
+        """How many orders were approved at or after ``ts_ns``, of the last 100,000 at least."""
+        times = self._approved.get(lane, [])
+        return len(times) - bisect_left(times, ts_ns)
 
     def _new(self, command: SubmitOrder, status: OrderStatus) -> Order:
         if self.find(command.client_order_id) is not None:
             raise InvariantError(f"client order ID {command.client_order_id!r} is used twice")
         return Order(command, status, self._proposed.pop(command.client_order_id, None))
+
+    def _note_time(self, lane: str | None, ts_ns: int) -> None:
+        times = self._approved.setdefault(lane, [])
+        if len(times) >= 2 * _TIMES:
+            del times[:_TIMES]
+        times.append(max(ts_ns, times[-1]) if times else ts_ns)  # sorted, even where a clock was set back
 
     def _accept(self, order: Order) -> Order:
         if order.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -43,10 +44,40 @@ class ProbabilityStrategy(Strategy):
     horizon_exit: bool = True  # close after the model's horizon
     horizon_ms: Positive | None = None  # another horizon than the model's
 
+    def check(self, model: BundleInfo, columns: Sequence[str]) -> Sequence[Fault]:
+        """Classes that it cannot find, moves that the bundle does not state, settings that do not go together."""
+        faults = []
+        if self.exit > self.enter:
+            faults.append(Fault(key="exit", problem=f"exit {self.exit:g} is above enter {self.enter:g}", hint="lower exit"))
+        faults.extend(
+            Fault(
+                key="use",
+                problem=f"model {model.name!r} has no class {name!r}; its classes are {', '.join(model.classes)}",
+                hint="use a model of the mid's direction",
+            )
+            for name in ("up", "down")
+            if name not in model.classes
+        )
+        if len(model.expected_move_bps) != len(model.classes):
+            moves, classes = len(model.expected_move_bps), len(model.classes)
+            problem = f"model {model.name!r} states {moves} expected moves for {classes} classes"
+            faults.append(Fault(key="use", problem=problem, hint="measure the expected move of every class"))
+        if self.sizing != "volatility":
+            return faults
+        if not self.volatility_column or self.volatility_target is None:
+            problem = "volatility sizing needs volatility_column and volatility_target"
+            faults.append(Fault(key="sizing", problem=problem, hint="name a feature's column, and the target in its unit"))
+        elif self.volatility_column not in columns:
+            problem = f"rows have no column {self.volatility_column!r}; they have {', '.join(columns)}"
+            faults.append(Fault(key="volatility_column", problem=problem, hint="name a column of the rows"))
+        return faults
+
     def start(self, view: LaneView) -> None:
         """Find the classes by name. Raises ConfigError where settings and model do not go together."""
-        faults = self._faults(view.model, view)
-        if faults or view.model is None:
+        if view.model is None:
+            raise ConfigError(Fault(key="use", problem="the strategy needs a model", hint="give the lane a model"))
+        faults = self.check(view.model, (self.volatility_column,))  # the rows' own columns were checked before the session
+        if faults:
             raise ConfigError(*faults)
         model = view.model
         self._up = model.classes.index("up")
@@ -138,51 +169,3 @@ class ProbabilityStrategy(Strategy):
         maker = float(instrument.maker_fee) * 1e4 if self.assume_fees_bps is None else self.assume_fees_bps
         entry = maker if self.order == "make" else taker
         return entry + taker if self.costs == "round_trip" else entry
-
-    def _faults(self, model: BundleInfo | None, view: LaneView) -> list[Fault]:
-        table = "strategy = { use = 'probability' }"
-        if model is None:
-            return [Fault(table=table, key="use", problem="the strategy needs a model", hint="give the lane a model")]
-        faults = []
-        if self.exit > self.enter:
-            faults.append(
-                Fault(table=table, key="exit", problem=f"exit {self.exit:g} is above enter {self.enter:g}", hint="lower exit")
-            )
-        faults.extend(
-            Fault(
-                table=table,
-                key="use",
-                problem=f"model {model.name!r} has no class {name!r}; its classes are {', '.join(model.classes)}",
-                hint="use a model of the mid's direction",
-            )
-            for name in ("up", "down")
-            if name not in model.classes
-        )
-        if len(model.expected_move_bps) != len(model.classes):
-            faults.append(
-                Fault(
-                    table=table,
-                    key="use",
-                    problem=f"model {model.name!r} states {len(model.expected_move_bps)} expected moves for "
-                    f"{len(model.classes)} classes",
-                    hint="measure the expected move of every class",
-                )
-            )
-        if self.sizing != "volatility":
-            return faults
-        if not self.volatility_column or self.volatility_target is None:
-            faults.append(
-                Fault(
-                    table=table,
-                    key="sizing",
-                    problem="volatility sizing needs volatility_column and volatility_target",
-                    hint="name a feature's column and the target in its unit",
-                )
-            )
-        else:
-            try:
-                view.feature(0, self.volatility_column)
-            except KeyError:
-                problem = f"no feature column {self.volatility_column!r}"
-                faults.append(Fault(table=table, key="volatility_column", problem=problem, hint="name a column of the rows"))
-        return faults
