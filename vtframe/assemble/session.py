@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate
+
+_log = logging.getLogger("vtframe.session")
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +178,20 @@ class _Builder:
             quality=quality,
             row_log=row_log,
             journal=self.journal,
+            started=self._tell_started,
+            stopped=self._tell_stopped,
         )
+
+    def _tell_started(self, info: SessionInfo) -> None:
+        """A plugin that raises here stops the session before its first input."""
+        for answer in self.examined.plugins.call("session_started", session=info):
+            if answer.error is not None:
+                raise answer.error
+
+    def _tell_stopped(self, info: SessionInfo, report: Mapping[str, Any]) -> None:
+        for answer in self.examined.plugins.call("session_stopped", session=info, report=report):
+            if answer.error is not None:
+                _log.error("%s", answer.error)
 
     def _risk_view(self, lane: str | None = None) -> RiskView:
         return RiskView(market=self.market, orders=self.orders, ledgers=self.ledgers, lane=lane)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import shutil
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from vtframe.engine.lane import Lane
 from vtframe.engine.meters import Counters, Meters
 from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
+from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.quality import PredictionQuality
@@ -68,7 +70,10 @@ class Session:
         quality: PredictionQuality,
         row_log: RowLog,
         journal: JournalWriter,
+        started: Callable[[SessionInfo], None],
+        stopped: Callable[[SessionInfo, dict[str, Any]], None],
     ) -> None:
+        """``started`` and ``stopped`` tell the plugins."""
         self.info = info
         self.feed = feed
         self.engine = engine
@@ -81,36 +86,58 @@ class Session:
         self.journal = journal
         self.reason = ""
         self.began_ns = 0  # monotonic
+        self._started = started
+        self._stopped = stopped
         self._checkpoint_due = 0
 
     def run(self) -> Outcome:
-        """Run to the end. An error of the feed or the engine is raised after the orderly stop."""
-        self.engine.housekeeping = self.housekeeping
-        self.row_log.start()
-        for lane in self.lanes:
-            lane.start()
-        gc.collect()
-        gc.freeze()  # what assembly made is never garbage: the collector need not look at it again
-        self.began_ns = time.perf_counter_ns()
-        self._checkpoint_due = self.began_ns + _CHECKPOINT_NS
-        interrupted = False
-        failure: BaseException | None = None
-        with StopSignal(self.engine.stop) as signal:
-            try:
-                _run_loop(self.feed.run(self.engine))
-                self.reason = self.engine.stop_reason or "end of data"
-            except KeyboardInterrupt:
-                self.reason = "interrupted twice: the feed did not stop in time"
-            except Exception as e:  # noqa: BLE001 - raised again below, after the orderly stop
-                self.reason = f"failed: {type(e).__name__}: {e}"
-                failure = e
-                _log.error("the session failed", exc_info=e)
-            interrupted = signal.received
+        """Run to the end. An error of the feed or the engine is raised after the orderly stop.
+
+        What cannot start (a part, a sink) is raised too, and then nothing was done and no folder is left.
+        """
+        self._start()
+        with SessionLog(self.info.folder / "log"), StopSignal(self.engine.stop) as signal:
+            _log.info("started", extra={"session": self.info.session_id, "instruments": self.info.instruments})
+            failure = self._deliver()
             report = self._stop()
+            _log.info("stopped", extra={"reason": self.reason, "inputs": self.engine.number})
+            self._stopped(self.info, report)
+            interrupted = signal.received
         gc.unfreeze()
         if failure is not None:
             raise failure
         return Outcome(reason=self.reason, interrupted=interrupted, report=report)
+
+    def _start(self) -> None:
+        self.engine.housekeeping = self.housekeeping
+        try:
+            for lane in self.lanes:
+                lane.start()
+            self.row_log.start()
+            self._started(self.info)
+        except BaseException:
+            self.row_log.close()
+            self.journal.close()
+            shutil.rmtree(self.info.folder)
+            raise
+        gc.collect()
+        gc.freeze()  # what assembly made is never garbage: the collector need not look at it again
+        self.began_ns = time.perf_counter_ns()
+        self._checkpoint_due = self.began_ns + _CHECKPOINT_NS
+
+    def _deliver(self) -> Exception | None:
+        """The main loop; whatever ends it is in ``reason`` afterwards."""
+        try:
+            _run_loop(self.feed.run(self.engine))
+        except KeyboardInterrupt:
+            self.reason = "interrupted twice: the feed did not stop in time"
+        except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
+            self.reason = f"failed: {type(e).__name__}: {e}"
+            _log.error("the session failed", exc_info=e)
+            return e
+        else:
+            self.reason = self.engine.stop_reason or "end of data"
+        return None
 
     def look(self) -> Snapshot:
         """Where it stands now; may be called from another thread, and then reads numbers of slightly different moments."""
