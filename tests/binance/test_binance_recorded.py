@@ -83,7 +83,7 @@ def test_events_equal_an_independent_decimal_decode(recorded: Path, file: File) 
     records = Records()
     compared: Counter[str] = Counter()
     for number, (_, data) in enumerate(raw_lines(recorded / file.name)):
-        if number % 3 and b"lastUpdateId" not in data[:16]:
+        if number % 4 and b"lastUpdateId" not in data[:16]:
             continue
         records.clear()
         name = codec.decode(data, records)
@@ -99,7 +99,7 @@ def test_events_equal_an_independent_decimal_decode(recorded: Path, file: File) 
         compared[name] += len(events)
     assert set(compared) >= {"depthUpdate", "bookTicker", "trade"}
     assert compared["snapshot"] == (2_001 if file.snapshots else 0)
-    assert sum(compared.values()) > file.lines // 2
+    assert sum(compared.values()) > file.lines // 3
 
 
 def _reference(

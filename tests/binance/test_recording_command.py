@@ -151,3 +151,14 @@ def test_the_command_ends_with_one_message_and_code_2(tmp_path: Path, content: b
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stdout == ""
     assert not Path(f"{path}.toml").exists()
+
+
+def test_an_instrument_that_appears_late_is_described_too(tmp_path: Path) -> None:
+    quote = b'{"u":9,"s":"%s","b":"1.10","B":"2","a":"1.20","A":"3"}'
+    lines = [quote % b"BTCUSDT"] * 1_500 + [quote % b"ETHUSDT"]
+    path = tmp_path / "r"
+    path.write_bytes(b"".join(b"1723161256000000000 %b\n" % line for line in lines))
+    found = json.loads(_describe(path, "--json").stdout)
+    assert [part["instrument"] for part in found["instruments"]] == ["BTCUSDT@binance_spot", "ETHUSDT@binance_spot"]
+    kept = json.loads(_describe(path, "--json", "--force", "--symbol", "ETHUSDT").stdout)
+    assert [part["instrument"] for part in kept["instruments"]] == ["ETHUSDT@binance_spot"]

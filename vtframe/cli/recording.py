@@ -12,7 +12,7 @@ import msgspec
 from vtframe import __version__
 from vtframe.api import Codec, RecordingError
 from vtframe.builtin import PLUGINS
-from vtframe.builtin.recorded.identity import Identity, identify
+from vtframe.builtin.recorded.identity import LARGE_SAMPLE, Identity, identify
 from vtframe.builtin.recorded.survey import InstrumentSurvey, Survey, survey
 from vtframe.cli.plugin_commands import DEFAULT_CONFIG
 from vtframe.config import SessionTable, read_config
@@ -53,7 +53,16 @@ def describe(
     if target.exists() and not force:
         raise RecordingError(str(target), "there is a sidecar already", "replace it with --force")
     codecs = _codecs(config)
-    found = identify(file, codecs, codec=codec, time_unit=time_unit or "auto", venue=venue, symbol=symbol, use_sidecar=False)
+    found = identify(
+        file,
+        codecs,
+        codec=codec,
+        time_unit=time_unit or "auto",
+        venue=venue,
+        symbol=symbol,
+        use_sidecar=False,
+        lines=LARGE_SAMPLE,
+    )
     seen = survey(found, codecs[found.codec])
     sidecar = Sidecar(
         codec=found.codec,

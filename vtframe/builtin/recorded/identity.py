@@ -23,7 +23,8 @@ from vtframe.wire import (
     sidecar_path,
 )
 
-_SAMPLES = (1_000, 50_000)  # lines; the larger one only where the smaller one leaves doubt
+SAMPLE = 1_000  # lines that a file is told by
+LARGE_SAMPLE = 50_000  # where those leave doubt, and where a file is described
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +54,14 @@ def identify(
     venue: str | None = None,
     symbol: str | None = None,
     use_sidecar: bool = True,
+    lines: int = SAMPLE,
 ) -> Identity:
-    """Find out what the file at ``path`` is. What the caller states counts before the sidecar, and the sidecar before the
-    frames; a statement that the frames contradict is refused. Raises RecordingError, and ConfigError for a bad sidecar."""
-    sample = read_sample(path, _SAMPLES[0])
+    """Find out what the file at ``path`` is, by its first ``lines``.
+
+    What the caller states counts before the sidecar, and the sidecar before the frames; a statement that the frames
+    contradict is refused. Raises RecordingError, and ConfigError for a bad sidecar.
+    """
+    sample = read_sample(path, lines)
     if codec is not None:
         _class(codec, codecs, str(path))
     beside = sidecar_path(path)
@@ -83,8 +88,8 @@ def _recognize(
 ) -> tuple[str, tuple[Instrument, ...]]:
     """The one codec that recognizes the sample, and what it recognizes."""
     answers = _answers(sample, codecs)
-    if not answers and not sample.complete:
-        answers = _answers(read_sample(path, _SAMPLES[1]), codecs)
+    if not answers and not sample.complete and len(sample.stamps) < LARGE_SAMPLE:
+        answers = _answers(read_sample(path, LARGE_SAMPLE), codecs)
     if len(answers) > 1:
         raise RecordingError(
             str(path),
