@@ -66,6 +66,7 @@ class Grid(NamedTuple):
     penalties: tuple[float, ...] = (1e-3, 1e-1, 1.0)
     epochs: int = 80
     patience: int = 10  # epochs without progress
+    batch: int = 256  # rows of one step
 
 
 def train(training: Examples, validation: Examples, *, seed: int, grid: Grid | None = None) -> Pipeline:
@@ -78,7 +79,9 @@ def train(training: Examples, validation: Examples, *, seed: int, grid: Grid | N
         best, least = None, np.inf
         for layers in grid.layers:
             for penalty in grid.penalties:
-                network = MLPClassifier(layers, alpha=penalty, batch_size=256, learning_rate_init=1e-3, random_state=seed)
+                network = MLPClassifier(
+                    layers, alpha=penalty, batch_size=grid.batch, learning_rate_init=1e-3, random_state=seed
+                )
                 network, loss, epoch = _fit(network, early, later, grid)
                 print(
                     f"  layers {layers}, penalty {penalty:g}: validation log loss {loss:.4f} after {epoch} epochs", flush=True

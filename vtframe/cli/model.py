@@ -115,8 +115,9 @@ def _print_bundle(bundle: BundleInfo) -> None:
     table.add_row("", f"variance {bundle.variance_bps2:.4g} bps^2")
     table.add_row("calibration", escape(bundle.calibration or "not stated"))
     for name, value in bundle.metrics.items():
-        beside = f"  (baseline {bundle.baselines[name]:.4g})" if name in bundle.baselines else ""
-        table.add_row("out of sample" if name == next(iter(bundle.metrics)) else "", f"{name}  {value:.4g}{beside}")
+        table.add_row(
+            "out of sample" if name == next(iter(bundle.metrics)) else "", f"{name}  {value:.4g}{_beside(bundle, name)}"
+        )
     for name, value in bundle.provenance.items():
         text = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         if isinstance(value, dict):
@@ -125,6 +126,13 @@ def _print_bundle(bundle: BundleInfo) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{escape(bundle.name)}[/bold]")
     console.print(table)
+
+
+def _beside(bundle: BundleInfo, metric: str) -> str:
+    """The baselines of a metric; its own name is the majority class or the class frequencies, ``logistic_...`` a model."""
+    same = {key: value for key, value in bundle.baselines.items() if key == metric or key.endswith(f"_{metric}")}
+    told = [f"{key.removesuffix(metric).rstrip('_') or 'baseline'} {value:.4g}" for key, value in same.items()]
+    return f"  ({', '.join(told)})" if told else ""
 
 
 def _print_checks(bundle: BundleInfo, checks: list[Check]) -> None:
