@@ -30,7 +30,7 @@ from vtframe.engine.prediction_log import PredictionLog
 from vtframe.engine.risk_view import RiskView
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session import Session
-from vtframe.errors import ConfigError, Fault, SessionError
+from vtframe.errors import ConfigError, SessionError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
@@ -254,9 +254,13 @@ def _free_folder(folder: Path) -> Path:
 def _open_feed(feed: Feed, examined: Examined, clock: Clock) -> tuple[SessionInstruments, Codec | None, list[SequenceRule]]:
     config = examined.config
     context = FeedContext(codecs=examined.plugins.registries.codecs.classes(), folder=config.folder, clock=clock)
-    opened: Sequence[Instrument] = feed.open(context)
+    place = config.place("feed")
+    try:
+        opened: Sequence[Instrument] = feed.open(context)
+    except ConfigError as e:
+        raise ConfigError(*(place.complete(fault) for fault in e.faults)) from None
     if not opened:
-        raise ConfigError(Fault(file=str(config.path), table="[feed]", problem="the feed has no instrument"))
+        raise ConfigError(place.fault("the feed has no instrument"))
     instruments = SessionInstruments(opened)
     codec = feed.codec()
     if codec is not None:

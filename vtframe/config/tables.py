@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import tomli_w
 from msgspec import Meta
 
 from vtframe.config.document import Document, Place
 from vtframe.config.lines import KeyPath
-from vtframe.config.write import to_toml
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 """A lane's or model's name: it becomes part of file names and order ids."""
@@ -116,4 +116,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def as_run(self) -> str:
         """The configuration as TOML with what the command line changed; the file's own text where it changed nothing."""
-        return to_toml(self.document.data) if self.document.overridden else self.document.text
+        return tomli_w.dumps(self.document.data) if self.document.overridden else self.document.text

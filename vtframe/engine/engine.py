@@ -69,6 +69,7 @@ class Engine:
         self._clock = clock
         self._advance = clock.advance if isinstance(clock, EventClock) else None
         self._journal = journal
+        self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
         self.housekeeping: Callable[[], None] = _nothing  # the session's work in bulk, a few times a second
         self._records = Records()
         self._until_poll = _POLL
@@ -106,7 +107,7 @@ class Engine:
         try:
             name = self._decode(data, records)
         except DecodeError as e:
-            self.on_damage(f"input {number}", str(e))
+            self.on_damage(self.position() or f"input {number}", str(e))
             return
         if not records.n_frames:
             self.messages[name] += 1

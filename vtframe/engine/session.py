@@ -110,6 +110,7 @@ class Session:
 
     def _start(self) -> None:
         self.engine.housekeeping = self.housekeeping
+        self.engine.position = self.feed.position
         try:
             for lane in self.lanes:
                 lane.start()
