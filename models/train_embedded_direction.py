@@ -55,9 +55,7 @@ def main(*, out: Path) -> None:
     label = Label(horizon_rows=HORIZON_ROWS, threshold_bps=even_threshold_bps(rows["training"], HORIZON_ROWS))
     parts = {part: label_rows(made, label) for part, made in rows.items()}
     mirrored, test = mirror(parts["training"], signs), parts["test"]
-    model = train(
-        mirrored, mirror(parts["validation"], signs), seed=SEED, grid=Grid(penalties=(1e-3, 1e-1), epochs=25, patience=5)
-    )
+    model = train(mirrored, mirror(parts["validation"], signs), seed=SEED, grid=GRID)
     graph = export(model, len(signs), name=NAME)
     description = describe(
         name=NAME,
