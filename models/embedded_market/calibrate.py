@@ -11,15 +11,21 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from lobster_rates import order_level
 from numpy.typing import NDArray
 from recording import REGIMES, Recording, Touch, read, sha256
 
+from vtframe.domain import Records
+from vtframe.sim import Calibration, SimulatedMarket, tables
+
 TARGET = Path(__file__).resolve().parents[2] / "vtframe" / "sim" / "intensities.toml"
 GROUPS = (1, 2, 3, 4, 6, 10, 20, 40)  # first level of each group of levels that share one row of intensities
 LEVELS = 60
 BUCKETS = 11  # queue sizes: 0, (0, 1], (1, 2], (2, 4] ... (128, 256], more; in units
+BURST_MS = 50  # before a queue empties: about the time between two of the venue's depth diffs
+MATCH_S = 10_000  # simulated seconds that the frequency of moves is matched over
 QUANTILES = (np.arange(100) + 0.5) / 100
 
 
@@ -37,6 +43,18 @@ def group_of(level: int) -> int:
 def quantiles(values: list[int]) -> list[int]:
     """One hundred equally likely values that stand for the distribution."""
     return [int(value) for value in np.quantile(values, QUANTILES, method="nearest")]
+
+
+class Sizes:
+    """Sizes of events by the bucket of the queue that they hit."""
+
+    def __init__(self) -> None:
+        self.samples: list[list[int]] = [[] for _ in range(BUCKETS)]
+
+    def rows(self, *, least: int) -> list[list[int]]:
+        """Quantiles per bucket; one with fewer than ``least`` samples takes the nearest that has them."""
+        seen = np.array([at for at, values in enumerate(self.samples) if len(values) >= least])
+        return [quantiles(self.samples[seen[np.argmin(np.abs(seen - at))]]) for at in range(BUCKETS)]
 
 
 class Counts:
@@ -58,20 +76,48 @@ class Counts:
         return [round(float(value), 4) for value in rate]
 
 
+class Burst:
+    """The last moments of a best queue: its size when they began, and what trades took since."""
+
+    def __init__(self, lots: int) -> None:
+        self.lots = lots
+        self.traded = 0
+
+
+def emptied_at(touches: list[Touch], side: int) -> list[int | None]:
+    """For each update, when the best queue of ``side`` empties next, at that update or later; None where it does not."""
+    ends: list[int | None] = [None] * len(touches)
+    end: int | None = None
+    for number in range(len(touches) - 1, 0, -1):
+        old, new = touches[number - 1], touches[number]
+        if old.ask - old.bid == 1 and (new.bid < old.bid if side == 1 else new.ask > old.ask):
+            end = new.ts
+        ends[number] = end
+    return ends
+
+
 class Best:
     """What happens at the best queues, from bookTicker updates and trades between them."""
 
     def __init__(self, recording: Recording) -> None:
         self.changes: list[int] = []
-        self.added: list[int] = []
-        self.market: list[int] = []
+        self.added, self.canceled, self.market = Sizes(), Sizes(), Sizes()
         self.ahead: list[int] = []
         self.behind: list[int] = []
         self.jumps: list[int] = []
         self.emptied = self.wide_ms = self.total_ms = 0
         self.unit = self._unit(recording)
         self.counts = Counts()
+        self.all_exposure = np.zeros(BUCKETS)
+        self.pulls = np.zeros(BUCKETS)
+        self.pulled = self.pulled_by_trades = 0
         self._count(recording)
+
+    def pull_rates(self) -> list[float]:
+        """Per second: emptied queues by the size that they had when the burst began, over all time at that size."""
+        counts = Counts()
+        counts.events["pull"], counts.exposure = self.pulls, self.all_exposure
+        return counts.rates("pull", least=0.5)
 
     @staticmethod
     def _unit(recording: Recording) -> int:
@@ -87,11 +133,13 @@ class Best:
         return max(1, int(np.median(changes)))
 
     def _count(self, recording: Recording) -> None:
+        ends = {side: emptied_at(recording.touches, side) for side in (1, -1)}
+        bursts: dict[int, Burst | None] = {1: None, -1: None}
         prints = recording.prints
         position = 0
         old: Touch | None = None
         start: tuple[Touch, int] | None = None  # the last one-tick state and the side that emptied
-        for new in recording.touches:
+        for number, new in enumerate(recording.touches):
             hit: dict[int, dict[int, int]] = {1: {}, -1: {}}  # resting side: {taker order's time: lots}
             while position < len(prints) and prints[position].ts <= new.ts:
                 trade = prints[position]
@@ -103,50 +151,72 @@ class Best:
                 continue
             elapsed = new.ts - old.ts
             self.total_ms += elapsed
-            if old.ask - old.bid == 1:
-                self._one_tick(old, new, hit, elapsed / 1000)
-                if start is None and (new.bid < old.bid or new.ask > old.ask):
-                    start = (old, 1 if new.bid < old.bid else -1)
-            else:
+            doomed = {side: (end := ends[side][number]) is not None and end - new.ts <= BURST_MS for side in (1, -1)}
+            soon = number + 1 < len(recording.touches) and any(
+                (end := ends[side][number + 1]) is not None and end - new.ts <= BURST_MS for side in (1, -1)
+            )  # a move goes on while the next queue empties within the same burst
+            if old.ask - old.bid > 1:
                 self.wide_ms += elapsed
                 self.counts.exposure[0] += elapsed / 1000
-            if start is not None and new.ask - new.bid == 1:
+                self.counts.events["limit"][0] += new.ask - new.bid == 1
+            elif start is None:
+                for side in (1, -1):
+                    self._one_tick(side, old, new, hit[side], bursts, doomed=doomed[side])
+                if new.bid < old.bid or new.ask > old.ask:
+                    start = (old, 1 if new.bid < old.bid else -1)
+            if start is not None and new.ask - new.bid == 1 and not soon:
                 self._settled(*start, new)
                 start = None
+                bursts = {1: None, -1: None}
             old = new
 
-    def _one_tick(self, old: Touch, new: Touch, hit: dict[int, dict[int, int]], seconds: float) -> None:
-        """Count what one update did to either best queue of a book with a spread of one tick."""
+    def _one_tick(
+        self, side: int, old: Touch, new: Touch, hit: dict[int, int], bursts: dict[int, Burst | None], *, doomed: bool
+    ) -> None:
+        """Count what one update did to a best queue of a book with a spread of one tick.
+
+        A queue that is about to empty (``doomed``) empties in a burst of orders and cancels: they are counted together, as one
+        pull, at the size that the queue had when the burst began.
+        """
+        before, after = (old.bid_lots, new.bid_lots) if side == 1 else (old.ask_lots, new.ask_lots)
+        same = new.bid == old.bid if side == 1 else new.ask == old.ask
+        gone = new.bid < old.bid if side == 1 else new.ask > old.ask
+        at = bucket(before, self.unit)
+        seconds = (new.ts - old.ts) / 1000
+        traded = sum(hit.values())
+        self.all_exposure[at] += seconds
+        if doomed:
+            burst = bursts[side] or Burst(before)
+            bursts[side] = None if gone else burst
+            burst.traded += traded
+            if gone:
+                self.pulls[bucket(burst.lots, self.unit)] += 1
+                self.pulled += burst.lots
+                self.pulled_by_trades += min(burst.traded, burst.lots)
+            return
+        bursts[side] = None
         events = self.counts.events
-        for side, before, same, gone, after in (
-            (1, old.bid_lots, new.bid == old.bid, new.bid < old.bid, new.bid_lots),
-            (-1, old.ask_lots, new.ask == old.ask, new.ask > old.ask, new.ask_lots),
-        ):
-            at = bucket(before, self.unit)
-            self.counts.exposure[at] += seconds
-            events["market"][at] += len(hit[side])
-            self.market.extend(hit[side].values())
-            traded = sum(hit[side].values())
-            if same:
-                net = after - before + traded
-                if net > 0:
-                    events["limit"][at] += 1
-                    self.added.append(net)
-                elif net < 0:
-                    events["cancel"][at] += 1
-            elif gone and traded < before:
-                events["pull"][at] += 1  # the rest of the queue went without a trade, in one update
+        self.counts.exposure[at] += seconds
+        events["market"][at] += len(hit)
+        self.market.samples[at].extend(hit.values())
+        net = after - before + traded
+        if same and net > 0:
+            events["limit"][at] += 1
+            self.added.samples[at].append(net)
+        elif same and net < 0:
+            events["cancel"][at] += 1
+            self.canceled.samples[at].append(round(1e6 * -net / (before - traded)))  # of what the trades left
 
     def _settled(self, start: Touch, side: int, end: Touch) -> None:
-        """A best queue emptied in state ``start``; the spread is one tick again in state ``end``."""
+        """A best queue emptied in state ``start``; in state ``end`` the spread is one tick again, and stays so for a while."""
         self.emptied += 1
-        self.counts.events["limit"][0] += 1
         jump = (start.bid - end.bid) * side
         if jump > 0:
             self.jumps.append(jump)
             ahead, behind = (end.bid_lots, end.ask_lots) if side == 1 else (end.ask_lots, end.bid_lots)
             self.ahead.append(ahead)
             self.behind.append(behind)
+            self.added.samples[0].extend((ahead, behind))
 
 
 class Behind:
@@ -155,6 +225,7 @@ class Behind:
     def __init__(self, recording: Recording, unit: int) -> None:
         self.counts = [Counts() for _ in GROUPS]
         self.added: list[int] = []
+        self.canceled = Sizes()
         self.sizes: list[list[int]] = [[] for _ in GROUPS]
         sides = {1: dict(recording.snapshot.bids), -1: dict(recording.snapshot.asks)}
         before: int | None = None
@@ -190,6 +261,8 @@ class Behind:
                 counts.events["limit" if change > 0 else "cancel"][at] += 1
             if change > 0 and index:
                 self.added.append(change)
+            elif change < 0 and index:
+                self.canceled.samples[at].append(round(1e6 * -change / old[index]))
 
 
 def measure(recording: Recording) -> dict[str, Any]:
@@ -208,16 +281,38 @@ def measure(recording: Recording) -> dict[str, Any]:
         "limit": [best.counts.rates("limit", least=0.5), *(c.rates("limit", least=5.0) for c in behind.counts[1:])],
         "cancel": [best.counts.rates("cancel", least=0.5), *(c.rates("cancel", least=5.0) for c in behind.counts[1:])],
         "market": best.counts.rates("market", least=0.5),
-        "pull": best.counts.rates("pull", least=0.5),
+        "pull": best.pull_rates(),
+        "pull_traded": round(best.pulled_by_trades / best.pulled, 4),
         "exposure_s": [round(float(value), 2) for value in best.counts.exposure],
         "jump_ticks": quantiles(far),
-        "limit_lots_best": quantiles(best.added),
+        "limit_lots_best": best.added.rows(least=30),
         "limit_lots_behind": quantiles(behind.added),
-        "market_lots": quantiles(best.market),
+        "market_lots": best.market.rows(least=30),
+        "cancel_ppm_best": best.canceled.rows(least=30),
+        "cancel_ppm_behind": behind.canceled.rows(least=30),
         "queue_lots": [quantiles(sizes) for sizes in behind.sizes],
         "queue_lots_ahead": quantiles(best.ahead),
         "queue_lots_behind": quantiles(best.behind),
     }
+
+
+def meet_moves(table: dict[str, Any], orders: dict[str, Any]) -> dict[str, Any]:
+    """``table`` with its pull rates times the one factor that makes simulated moves as frequent as the recorded ones.
+
+    Measured one by one, the rates leave too few: the recording's orders come in clusters, a Poisson flow's do not.
+    """
+    target = table["emptied"] * table["theta"] / table["seconds"]
+    rates, scale = np.array(table["pull"]), 1.0
+    for _ in range(8):
+        table = {**table, "pull_scale": round(scale, 4), "pull": [round(float(rate), 4) for rate in rates * scale]}
+        header = {"format": 1, "levels": LEVELS, "groups": GROUPS}
+        calibration = msgspec.convert({**header, "regimes": {"x": table}, "orders": orders}, Calibration)
+        market = SimulatedMarket(tables(calibration, "x"), seed=1, start_price=618_000, start_ns=0)
+        records = Records(frames=8192)
+        while not market.generate(records, frames=4096, until_ns=MATCH_S * 1_000_000_000):
+            records.clear()
+        scale *= target / (market.activity.moves / MATCH_S)
+    return table
 
 
 def toml(name: str, table: dict[str, Any]) -> str:
@@ -245,12 +340,13 @@ def main() -> None:
         "# Buckets of queue sizes, in units: 0, (0, 1], (1, 2], (2, 4], ... (128, 256], more.\n",
         f"format = 1\nlevels = {LEVELS}\ngroups = {list(GROUPS)}\n",
     ]
+    orders = order_level(arguments.data)
     for regime, names in REGIMES.items():
-        table = measure(read(arguments.data, names))
         source = ", ".join(f"{name} (sha256 {sha256(arguments.data / 'binance' / name)[:16]})" for name in names)
-        text.append(toml(f"regimes.{regime}", {"source": source, **table}))
-        print(f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, theta {table['theta']}")
-    text.append(toml("orders", order_level(arguments.data)))
+        table = meet_moves({"source": source, **measure(read(arguments.data, names))}, orders)
+        text.append(toml(f"regimes.{regime}", table))
+        print(f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, theta {table['theta']}, pull scale {table['pull_scale']}")
+    text.append(toml("orders", orders))
     arguments.out.write_text("\n".join(text))
     print(f"wrote {arguments.out}")
 

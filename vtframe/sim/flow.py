@@ -2,16 +2,28 @@
 Queue-Reactive Model", JASA 110(509). Every function is compiled and works on State and Tables.
 
 Level i of a side waits for limit orders and cancels at rates that depend on i and on the queue's own size; the best queues
-also for market orders and for being pulled (canceled as one). Waiting times are exponential in the sum of all rates
+also for market orders and for being pulled (a burst that empties them as one). Waiting times are exponential in the sum of all rates
 (Gillespie). When a best queue empties, the reference price follows with probability theta: by one tick, or, with probability
 theta_reinit, by a measured jump after which the book is drawn anew from the invariant distribution.
 """
 
 from __future__ import annotations
 
-from vtframe.sim.intensities import AHEAD, BEHIND, DRAWS, JUMP, LIMIT_BEHIND, LIMIT_BEST, MARKET, QUEUE, Tables
+from vtframe.sim.intensities import (
+    AHEAD,
+    BEHIND,
+    CANCEL_BEHIND,
+    CANCEL_BEST,
+    DRAWS,
+    JUMP,
+    LIMIT_BEHIND,
+    LIMIT_BEST,
+    MARKET,
+    QUEUE,
+    Tables,
+)
 from vtframe.sim.kernel import kernel
-from vtframe.sim.matching import cancel_outside, cancel_simulated, match, place, quantity_at, remove
+from vtframe.sim.matching import cancel_outside, cancel_simulated, match, place, quantity_at, remove, touch
 from vtframe.sim.state import (
     AFTER,
     BEFORE,
@@ -21,15 +33,16 @@ from vtframe.sim.state import (
     HEAD,
     LEVELS,
     LIMITS,
+    LOTS,
     MARKETS,
     MOVED,
     MOVES,
     NO_ASK,
     NUMBER,
-    ORDER_NUMBER,
     ORDERS,
     OWNER,
     PULLS,
+    QUANTITY,
     REDRAWS,
     REFERENCE,
     SIDE,
@@ -104,7 +117,7 @@ def _fill_level(state: State, tables: Tables, side: int, level: int, row: int) -
     lots = _draw(state, tables, row)
     reference = state.scalars[REFERENCE]
     price = reference - level + 1 if side == 1 else reference + level
-    sizes = LIMIT_BEST if level == 1 else LIMIT_BEHIND
+    sizes = LIMIT_BEST + bucket(lots, state.scalars[UNIT]) if level == 1 else LIMIT_BEHIND
     pieces = 1
     while lots > 0:
         part = lots if pieces == _PIECES else min(lots, _draw(state, tables, sizes))
@@ -190,14 +203,14 @@ def follow(state: State, tables: Tables, bid_lots: int, ask_lots: int) -> None:
 
 
 @kernel
-def _cancel_one(state: State, tables: Tables, price: int) -> None:
-    """Cancel one simulated order at ``price``, at a measured place in its queue."""
+def _find_order(state: State, tables: Tables, price: int) -> int:
+    """One simulated order at ``price``, at a measured place in its queue."""
     slot = price & _MASK
     count = state.levels[slot, SIMULATED]
     rank = int(tables.place[int(uniform(state.random, FLOW) * DRAWS)] * (count - 1) + 0.5)
     forward = 2 * rank < count
     steps = rank if forward else count - 1 - rank
-    index = state.levels[slot, HEAD if forward else TAIL]
+    index: int = state.levels[slot, HEAD if forward else TAIL]
     link = AFTER if forward else BEFORE
     while True:
         if state.orders[index, OWNER] == 0:
@@ -205,7 +218,24 @@ def _cancel_one(state: State, tables: Tables, price: int) -> None:
                 break
             steps -= 1
         index = state.orders[index, link]
-    remove(state, index)
+    return index
+
+
+@kernel
+def _cancel(state: State, tables: Tables, price: int, lots: int) -> None:
+    """Cancel ``lots`` of the simulation's orders at ``price``: whole orders, and a part of the last."""
+    slot = price & _MASK
+    while lots > 0 and state.levels[slot, SIMULATED] > 0:
+        index = _find_order(state, tables, price)
+        held = state.orders[index, LOTS]
+        if held <= lots:
+            lots -= held
+            remove(state, index)
+        else:
+            state.orders[index, LOTS] -= lots
+            state.levels[slot, QUANTITY] -= lots
+            touch(state, price)
+            return
 
 
 @kernel
@@ -226,24 +256,26 @@ def step(state: State, tables: Tables) -> None:
     if level == 0:
         if x < tables.rates[0, 0, at]:
             scalars[MARKETS] += 1
-            lots = _draw(state, tables, MARKET)
-            number = scalars[ORDER_NUMBER]
-            scalars[ORDER_NUMBER] += 1
-            match(state, -side, NO_ASK if side == -1 else 0, lots, number, 0)
+            match(state, -side, NO_ASK if side == -1 else 0, _draw(state, tables, MARKET + at), 0, 0)
         else:
             scalars[PULLS] += 1
-            cancel_simulated(state, reference if side == 1 else reference + 1)
+            price = reference if side == 1 else reference + 1
+            lots = int((bid_lots if side == 1 else ask_lots) * tables.chances[2])
+            match(state, -side, price, lots, 0, 0)
+            cancel_simulated(state, price)
     else:
         price = reference - level + 1 if side == 1 else reference + level
         slot = price & _MASK
         cancelable = state.levels[slot, SIDE] == side and state.levels[slot, SIMULATED] > 0
-        at = bucket(quantity_at(state, side, price), scalars[UNIT])
+        held = quantity_at(state, side, price)
+        at = bucket(held, scalars[UNIT])
         if x < tables.rates[0, level, at] or not cancelable:
             scalars[LIMITS] += 1
-            place(state, side, price, _draw(state, tables, LIMIT_BEST if level == 1 else LIMIT_BEHIND), 0, 1)
+            place(state, side, price, _draw(state, tables, LIMIT_BEST + at if level == 1 else LIMIT_BEHIND), 0, 1)
         else:
             scalars[CANCELS] += 1
-            _cancel_one(state, tables, price)
+            part = _draw(state, tables, (CANCEL_BEST if level == 1 else CANCEL_BEHIND) + at)
+            _cancel(state, tables, price, max(1, held * part // 1_000_000))
     follow(state, tables, bid_lots, ask_lots)
 
 

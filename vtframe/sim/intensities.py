@@ -20,11 +20,14 @@ DRAWS = 100  # equally likely values that stand for a distribution
 Rate = Annotated[float, Meta(ge=0.0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Rates = Annotated[tuple[Rate, ...], Meta(min_length=BUCKETS, max_length=BUCKETS)]
+Parts = Annotated[tuple[Annotated[int, Meta(ge=0, le=1_000_000)], ...], Meta(min_length=DRAWS, max_length=DRAWS)]
 Values = Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=DRAWS, max_length=DRAWS)]
 Positive = Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=DRAWS, max_length=DRAWS)]
 
-# rows of Tables.lots; the rows from QUEUE on are the invariant distribution of each group of levels
-LIMIT_BEST, LIMIT_BEHIND, MARKET, JUMP, AHEAD, BEHIND, QUEUE = range(7)
+# rows of Tables.lots. Four kinds have a row for each bucket of the queue that they hit; the rows from QUEUE on are the
+# invariant distribution of each group of levels
+LIMIT_BEHIND, JUMP, AHEAD, BEHIND = range(4)
+LIMIT_BEST, MARKET, CANCEL_BEST, CANCEL_BEHIND, QUEUE = (4 + kind * BUCKETS for kind in range(5))
 
 
 class Regime(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +44,15 @@ class Regime(msgspec.Struct, frozen=True, kw_only=True):
     cancel: tuple[Rates, ...]
     market: Rates
     pull: Rates
+    pull_traded: Share
+    pull_scale: Annotated[float, Meta(gt=0.0)]  # already in ``pull``
     exposure_s: Rates
     jump_ticks: Positive
-    limit_lots_best: Positive
+    limit_lots_best: tuple[Positive, ...]
     limit_lots_behind: Positive
-    market_lots: Positive
+    market_lots: tuple[Positive, ...]
+    cancel_ppm_best: tuple[Parts, ...]
+    cancel_ppm_behind: tuple[Parts, ...]
     queue_lots: tuple[Values, ...]
     queue_lots_ahead: Positive
     queue_lots_behind: Positive
@@ -75,7 +82,7 @@ class Tables(NamedTuple):
     lots: NDArray[np.int64]  # (rows, DRAWS)
     queue_row: NDArray[np.int64]  # (levels + 1,) row of ``lots`` with the invariant distribution of each level
     place: NDArray[np.float64]  # (DRAWS,) where in its queue an order is canceled
-    chances: NDArray[np.float64]  # theta, theta_reinit
+    chances: NDArray[np.float64]  # theta, theta_reinit, the part of a pulled queue that trades
     unit: int
     levels: int
 
@@ -99,6 +106,9 @@ def read_calibration(path: Path = FILE) -> Calibration:
                 raise InputError(
                     str(path), f"regimes.{name}.{key} has {found} rows, expected {len(groups)}: one for each group"
                 )
+        for key in ("limit_lots_best", "market_lots", "cancel_ppm_best", "cancel_ppm_behind"):
+            if (found := len(getattr(regime, key))) != BUCKETS:
+                raise InputError(str(path), f"regimes.{name}.{key} has {found} rows, expected {BUCKETS}: one for each bucket")
     return calibration
 
 
@@ -111,12 +121,14 @@ def tables(calibration: Calibration, regime: str) -> Tables:
     rates[0, 0], rates[1, 0] = chosen.market, chosen.pull
     rates[0, 1:], rates[1, 1:] = np.array(chosen.limit)[group], np.array(chosen.cancel)[group]
     lots = [
-        chosen.limit_lots_best,
         chosen.limit_lots_behind,
-        chosen.market_lots,
         chosen.jump_ticks,
         chosen.queue_lots_ahead,
         chosen.queue_lots_behind,
+        *chosen.limit_lots_best,
+        *chosen.market_lots,
+        *chosen.cancel_ppm_best,
+        *chosen.cancel_ppm_behind,
         *chosen.queue_lots,
     ]
     return Tables(
@@ -124,7 +136,7 @@ def tables(calibration: Calibration, regime: str) -> Tables:
         lots=np.array(lots, np.int64),
         queue_row=np.concatenate(([0], QUEUE + group)).astype(np.int64),
         place=np.array(calibration.orders.cancel_place),
-        chances=np.array([chosen.theta, chosen.theta_reinit]),
+        chances=np.array([chosen.theta, chosen.theta_reinit, chosen.pull_traded]),
         unit=chosen.unit,
         levels=levels,
     )
