@@ -15,6 +15,7 @@ from vtframe.builtin.risk.max_order_notional import MaxOrderNotional
 from vtframe.builtin.risk.max_position import MaxPosition
 from vtframe.builtin.risk.order_rate import OrderRate
 from vtframe.builtin.risk.price_collar import PriceCollar
+from vtframe.builtin.risk.room import Room
 from vtframe.builtin.risk.stale_prediction import StalePrediction
 from vtframe.domain import BookState, Denied, LiquiditySide, OrderFilled, Side, Verdict
 from vtframe.portfolio.ledger import Ledger
@@ -150,6 +151,20 @@ def test_no_sequence_of_orders_takes_the_position_beyond_the_limit(kind, limit, 
         assert instrument.notional(price, position) <= limit
         for worst in (position + context.working(0, Side.BUY), position + context.working(0, Side.SELL)):
             assert instrument.notional(price, worst) <= limit
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@given(
+    notional=st.decimals(Decimal("0.01"), Decimal(10**7), places=2),
+    price=st.integers(1, 10**8),
+    lot=st.integers(1, 1000),
+    multiplier=st.sampled_from(["1", "0.001", "10", "100"]),
+)
+def test_the_room_is_the_exact_number_of_lots_within_the_notional(kind, notional, price, lot, multiplier):
+    instrument = msgspec.structs.replace(KINDS[kind], lot_size=lot, multiplier=Decimal(multiplier))
+    quantity = Room(float(notional)).lots(price, instrument)
+    assert quantity % lot == 0
+    assert instrument.notional(price, quantity) <= notional < instrument.notional(price, quantity + lot)
 
 
 # max_order_notional

@@ -13,7 +13,7 @@ from trading_fakes import INVERSE, KINDS, LINEAR, MS, SPOT, Bench, FixedRows, mo
 
 from vtframe.builtin.strategies.hooks import register_strategies
 from vtframe.builtin.strategies.probability import ProbabilityStrategy
-from vtframe.builtin.strategies.sizing import kelly_notional, quantity_for, volatility_notional
+from vtframe.builtin.strategies.sizing import Lots, kelly_notional, volatility_notional
 from vtframe.domain import LiquiditySide, OrderFilled, OrderType, Side, TimeInForce
 from vtframe.engine.lane_view import StrategyView
 from vtframe.errors import ConfigError
@@ -248,13 +248,25 @@ def test_kelly_is_the_mean_over_the_variance():
     assert volatility_notional(target=1, volatility=math.nan, cap=9, capital=500) == 0
 
 
-@given(notional=st.floats(0, 1e7), price=st.integers(1, 10**7), kind=st.sampled_from(sorted(KINDS)))
-def test_a_quantity_is_the_most_whole_lots_that_fit(notional, price, kind):
-    instrument = KINDS[kind]
-    quantity = quantity_for(notional, price, instrument)
+@given(
+    notional=st.floats(0, 1e7),
+    price=st.integers(1, 10**7),
+    lot=st.sampled_from([1, 7, 100]),
+    kind=st.sampled_from(sorted(KINDS)),
+)
+def test_a_quantity_is_the_most_whole_lots_that_fit(notional, price, lot, kind):
+    instrument = msgspec.structs.replace(KINDS[kind], lot_size=lot)
+    quantity = Lots(instrument).quantity(notional, price)
     slack = Decimal(1) + Decimal("1e-9")  # floats decide here; the gate decides in decimals
+    assert quantity % lot == 0
     assert instrument.notional(price, quantity) <= Decimal(notional) * slack
-    assert instrument.notional(price, quantity + instrument.lot_size) * slack >= Decimal(notional)
+    next_size = instrument.notional(price, quantity + lot) * slack
+    assert next_size >= Decimal(notional) or Decimal(notional) <= instrument.minimum_notional * slack or not quantity
+    if quantity:
+        assert instrument.notional(price, quantity) * slack >= instrument.minimum_notional
+    else:
+        most = instrument.notional(price, lot)
+        assert most * slack >= Decimal(notional) or Decimal(notional) - most <= instrument.minimum_notional * slack
 
 
 @pytest.mark.parametrize(

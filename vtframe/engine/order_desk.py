@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from fractions import Fraction
 from typing import Protocol
 
 import msgspec
@@ -13,6 +15,7 @@ from vtframe.domain import (
     Denied,
     Exits,
     Instrument,
+    InstrumentKind,
     Intent,
     OrderStatus,
     OrderType,
@@ -91,6 +94,7 @@ class OrderDesk:
         self._stopwatch = stopwatch
         self._counters = counters
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
+        self._minimums = tuple(_least(instrument) for instrument in market.instruments)
         self._waiting: dict[int, Intent] = {}
         self._retry_at: dict[int, int] = {}
         self._exits: dict[str, Exits] = {}  # of working orders that open
@@ -109,17 +113,20 @@ class OrderDesk:
         self._waiting.pop(index, None)
         held = self._ledger.position(index).quantity
         need = intent.target - held
-        working = tuple(self._orders.working_orders(self._lane, index))
-        total = sum(order.working for order in working)
-        blocking = [order for order in working if order.working * need <= 0]
-        if not blocking and abs(total) > abs(need):
-            blocking = list(working)
-        if blocking:
-            self._waiting[index] = intent
-            for order in blocking:
-                if order.command.time_in_force is TimeInForce.GTC:  # the others end by themselves
-                    self._cancel(order, intent.cause)
-            return
+        total = 0
+        orders = self._orders
+        if orders.working(index, lane=self._lane, side=Side.BUY) or orders.working(index, lane=self._lane, side=Side.SELL):
+            working = tuple(orders.working_orders(self._lane, index))
+            total = sum(order.working for order in working)
+            blocking = [order for order in working if order.working * need <= 0]
+            if not blocking and abs(total) > abs(need):
+                blocking = list(working)
+            if blocking:
+                self._waiting[index] = intent
+                for order in blocking:
+                    if order.command.time_in_force is TimeInForce.GTC:  # the others end by themselves
+                        self._cancel(order, intent.cause)
+                return
         missing = need - total
         if not missing:
             return
@@ -264,11 +271,14 @@ class OrderDesk:
 
     def _too_small(self, order: SubmitOrder, instrument: Instrument) -> str:
         """Why the venue would not take the quantity; empty where it would."""
+        by_price, least = self._minimums[order.instrument]
+        if not least:
+            return ""
         top = self._market.books.top(order.instrument)
         price = order.price if order.price is not None else top.ask if order.side is Side.BUY else top.bid
-        notional = instrument.notional(price, order.quantity)
-        if not price or notional >= instrument.minimum_notional:
+        if not price or order.quantity * (price if by_price else 1) >= least:
             return ""
+        notional = instrument.notional(price, order.quantity)
         return (
             f"notional {notional:.2f} {instrument.quote} is under the venue's minimum {instrument.minimum_notional} "
             f"({instrument.quantity(order.quantity)} at {instrument.price(price)})"
@@ -302,6 +312,13 @@ class OrderDesk:
                 ask_quantity=top.ask_quantity,
             )
         )
+
+
+def _least(instrument: Instrument) -> tuple[bool, int]:
+    """The minimum notional as a least product quantity x price, or (False) as a least quantity; fixed point, exact."""
+    by_price = instrument.kind is not InstrumentKind.INVERSE
+    decimals = instrument.quantity_decimals + (instrument.price_decimals if by_price else 0)
+    return by_price, math.ceil(Fraction(instrument.minimum_notional) * 10**decimals / Fraction(instrument.multiplier))
 
 
 def problem_of(intent: object, instruments: int) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from vtframe.api import RiskContext, RiskPolicy
-from vtframe.builtin.risk.room import lots_within, reference_price
+from vtframe.builtin.risk.room import Room, reference_price
 from vtframe.domain import Denied, SubmitOrder
 
 
@@ -23,14 +22,14 @@ class MaxOrderNotional(RiskPolicy):
     over: Literal["resize", "deny"] = "deny"
 
     def start(self, context: RiskContext) -> None:
-        self.limit = Decimal(str(self.notional))
+        self._room = Room(self.notional)
 
     def review(self, order: SubmitOrder, context: RiskContext) -> SubmitOrder | Denied:
         instrument = context.instrument(order.instrument)
         price = reference_price(order, context)
         if price is None:
             return self.denied(order, f"{instrument.instrument_id} has no price to value the order at")
-        allowed = lots_within(self.limit, price, instrument)
+        allowed = self._room.lots(price, instrument)
         if order.quantity <= allowed:
             return order
         if self.over == "resize" and allowed > 0:
@@ -38,6 +37,6 @@ class MaxOrderNotional(RiskPolicy):
         worth = instrument.notional(price, order.quantity)
         return self.denied(
             order,
-            f"notional {worth:.2f} {instrument.quote} is over {self.limit} "
+            f"notional {worth:.2f} {instrument.quote} is over {self._room.notional} "
             f"({instrument.quantity(order.quantity)} at {instrument.price(price)})",
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from vtframe.api import RiskContext, RiskPolicy
-from vtframe.builtin.risk.room import lots_within, reference_price
+from vtframe.builtin.risk.room import Room, reference_price
 from vtframe.domain import Denied, InstrumentKind, SubmitOrder
 
 Notional = Annotated[float, Meta(gt=0)]
@@ -26,7 +25,7 @@ class MaxPosition(RiskPolicy):
     over: Literal["resize", "deny"] = "resize"
 
     def start(self, context: RiskContext) -> None:
-        self.limit = Decimal(str(self.notional))
+        self._room = Room(self.notional)
 
     def review(self, order: SubmitOrder, context: RiskContext) -> SubmitOrder | Denied:
         instrument = context.instrument(order.instrument)
@@ -44,19 +43,17 @@ class MaxPosition(RiskPolicy):
                     f"holds {instrument.quantity(-held)}, already selling {instrument.quantity(working)}",
                 )
             return order
-        allowed = lots_within(self.limit, price, instrument)
+        allowed = self._room.lots(price, instrument)
         room = allowed - held - working
         if order.quantity <= room:
             return order
         fitting = room - room % instrument.lot_size
         if self.over == "resize" and fitting > 0:
             return self.resized(order, fitting)
+        worth = instrument.notional(price, held + working + order.quantity)
         return self.denied(
             order,
-            f"notional {self._worth(order, held + working + order.quantity, price, context)} {instrument.quote} is over "
-            f"{self.limit} (position {instrument.quantity(order.side * held)}, working {instrument.quantity(working)}, "
+            f"notional {worth:.2f} {instrument.quote} is over {self._room.notional} "
+            f"(position {instrument.quantity(order.side * held)}, working {instrument.quantity(working)}, "
             f"order {instrument.quantity(order.quantity)} at {instrument.price(price)})",
         )
-
-    def _worth(self, order: SubmitOrder, quantity: int, price: int, context: RiskContext) -> str:
-        return f"{context.instrument(order.instrument).notional(price, quantity):.2f}"

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from vtframe.api import BundleInfo, ConfigError, Fault, LaneView, Strategy
-from vtframe.builtin.strategies.sizing import kelly_notional, quantity_for, volatility_notional
+from vtframe.builtin.strategies.sizing import Lots, kelly_notional, volatility_notional
 from vtframe.domain import Exits, InstrumentKind, Intent, OrderType, Prediction, TimeInForce, Top
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -92,6 +92,7 @@ class ProbabilityStrategy(Strategy):
             horizon_ns=horizon if self.horizon_exit else None,
         )
         self._fees: dict[int, float] = {}
+        self._lots: dict[int, Lots] = {}
 
     def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | None:
         index = prediction.instrument
@@ -125,8 +126,11 @@ class ProbabilityStrategy(Strategy):
         take_price = top.ask if direction > 0 else top.bid
         join_price = top.bid if direction > 0 else top.ask
         price = join_price if make else take_price
-        quantity = quantity_for(self._notional(index, edge, view), price, instrument)
-        if not quantity or instrument.notional(price, quantity) < instrument.minimum_notional:
+        lots = self._lots.get(index)
+        if lots is None:
+            lots = self._lots[index] = Lots(instrument)
+        quantity = lots.quantity(self._notional(index, edge, view), price)
+        if not quantity:
             return None
         return Intent(
             instrument=index,

@@ -27,9 +27,21 @@ def volatility_notional(*, target: float, volatility: float, cap: float, capital
     return capital * min(cap, target / volatility)
 
 
-def quantity_for(notional: float, price: int, instrument: Instrument) -> int:
-    """The most whole lots (fixed point) that ``notional`` (quote currency) buys at ``price`` (fixed point)."""
-    per_lot = float(instrument.quantity(instrument.lot_size)) * float(instrument.multiplier)
-    if instrument.kind is not InstrumentKind.INVERSE:
-        per_lot *= float(instrument.price(price))
-    return int(notional / per_lot) * instrument.lot_size if per_lot > 0 and notional > 0 else 0
+class Lots:
+    """Whole lots of one instrument for a notional in quote currency. Floats: the gate decides in exact numbers."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._by_price = instrument.kind is not InstrumentKind.INVERSE
+        scale = 10.0 ** (instrument.quantity_decimals + (instrument.price_decimals if self._by_price else 0))
+        self._lot = instrument.lot_size
+        self._unit = float(instrument.multiplier) / scale  # notional of one fixed-point unit, at a price of one
+        self._minimum = float(instrument.minimum_notional)
+
+    def quantity(self, notional: float, price: int) -> int:
+        """The most (fixed point) that ``notional`` buys at ``price``; 0 where that is under the venue's minimum."""
+        unit = self._unit * price if self._by_price else self._unit
+        if not (unit > 0 and notional > 0):
+            return 0
+        units = int(notional / unit)
+        units -= units % self._lot
+        return units if units * unit >= self._minimum else 0
