@@ -90,7 +90,13 @@ def array_at(dtype: Any, dimensions: int) -> Callable[[Any, int], NDArray[Any]]:
 
     @overload(at, jit_options=_OPTIONS)
     def _at(handles, index):  # type: ignore[no-untyped-def]  # numba compares its parameters with the lambda's
-        return lambda handles, index: attach(handles, index)
+        def build(handles, index):  # type: ignore[no-untyped-def]
+            return attach(handles, index)
+
+        build.__qualname__ = (
+            f"attach_{np.dtype(dtype).name}_{len(np.dtype(dtype))}_{dimensions}"  # a symbol's name is made of it
+        )
+        return build
 
     return at
 

@@ -47,7 +47,7 @@ def explain(error: NumbaError, layout: Plan) -> KernelError:
             if function is None:
                 continue
             try:
-                Binder().root(function, placed.feature.label).compile(_types(placed, layout.depth, hook))
+                Binder(__name__).root(function, placed.feature.label).compile(_types(placed, layout.depth, hook))
             except NumbaError as found:
                 code = getattr(function, "py_func", function).__code__
                 return _kernel_error(found, placed.feature.label, code.co_filename, code.co_firstlineno)

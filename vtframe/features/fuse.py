@@ -18,14 +18,13 @@ from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
+from vtframe.features import bind, generate, loop
 from vtframe.features import layout as at
-from vtframe.features import loop
 from vtframe.features.bind import Binder, compiled
 from vtframe.features.cache import Generated, KernelCache
 from vtframe.features.compile_error import explain
 from vtframe.features.digest import Digest
 from vtframe.features.fingerprint import fingerprint_parts
-from vtframe.features.generate import generate
 from vtframe.features.plan import HOOKS, Plan, state_type
 from vtframe.features.sampling import Sampling
 
@@ -43,7 +42,7 @@ _ATTACH = {
     "control_at": array_at(np.int64, 1),
 }
 _ATTACH_VALUES = {"float32": array_at(np.float32, 3), "float64": array_at(np.float64, 3)}
-_LEVELS_BELOW = (native, shift)  # modules whose functions numba knows by overloads: hashed as text
+_MACHINERY = (native, shift, bind, generate)  # modules that shape the code without being called by it: hashed as text
 
 
 class Fused(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ class Fused(msgspec.Struct, frozen=True):
 
 def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -> Fused:
     """Generate, then load from the cache or compile. Raises KernelError naming the author's file and line."""
-    source = generate(layout, sampling, dtype)
+    source = generate.generate(layout, sampling, dtype)
     constants = {
         "EVERY": _RULES[sampling.every],
         "DEPTH": layout.depth,
@@ -77,7 +76,7 @@ def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -
 
 def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
     digest = Digest()
-    digest.text(vtframe.__version__, *map(inspect.getsource, _LEVELS_BELOW))
+    digest.text(vtframe.__version__, *map(inspect.getsource, _MACHINERY))
     digest.text(source, sorted(constants.items()), sorted(fingerprint_parts().items()))
     for placed in layout.placed:
         for hook in HOOKS:
@@ -91,7 +90,7 @@ def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
 def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str, Any]) -> None:
     """Complete the generated module: the kernels that its hooks call, the loop that calls its hooks, the arrays' types."""
     module.update(BookTop=BookTop, Delta=Delta, Trade=Trade, Moment=Moment, part=part, nan=np.nan, inf=np.inf)
-    kernels = Binder()
+    kernels = Binder(module["__name__"])
     for k, placed in enumerate(layout.placed):
         module[f"State_{k}"] = state_type(placed)
         for hook in HOOKS:
@@ -101,7 +100,7 @@ def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str,
     for hook in ("restart", *HOOKS):
         module[hook] = compiled(module[hook])
         replace[getattr(loop, hook)] = module[hook]
-    binder = Binder(replace)
+    binder = Binder(module["__name__"], replace)
     module["loop"] = binder.bind(loop.run, "vtframe")  # type: ignore[arg-type]
     module["replay"] = binder.bind(loop.replay, "vtframe")  # type: ignore[arg-type]
     module["finish"] = binder.bind(loop.finish, "vtframe")  # type: ignore[arg-type]

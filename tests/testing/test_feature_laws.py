@@ -1,0 +1,148 @@
+"""The built-in features keep the laws, and each law catches a feature that breaks it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vtframe.api import Feature, Kernel, ints
+from vtframe.builtin.features import (
+    BookImbalance,
+    MicroPrice,
+    MicroSpread,
+    OrderFlowImbalance,
+    RollingVolatility,
+    TradeImbalance,
+)
+from vtframe.testing import (
+    FEATURE_CHECKS,
+    FeatureCheck,
+    FeatureFactory,
+    LawBroken,
+    check_batch_equals_stream,
+    check_fills_its_cells,
+    check_never_revises_the_past,
+    check_python_equals_compiled,
+    check_reset_equals_new,
+    check_same_events_same_bits,
+    check_warm_after_warmup,
+)
+
+BUILT_IN = {
+    "book_imbalance": lambda: BookImbalance(levels=3),
+    "micro_spread": MicroSpread,
+    "microprice": MicroPrice,
+    "rolling_volatility": lambda: RollingVolatility(window=7),
+    "order_flow_imbalance": lambda: OrderFlowImbalance(window=5),
+    "trade_imbalance": lambda: TradeImbalance(window=4),
+}
+
+
+@pytest.mark.parametrize("check", FEATURE_CHECKS)
+@pytest.mark.parametrize("make", BUILT_IN.values(), ids=BUILT_IN)
+def test_every_feature_in_the_box_keeps_the_laws(make: FeatureFactory, check: FeatureCheck) -> None:
+    check(make)
+
+
+class Erratic(Feature, frozen=True):
+    """Draws a number from outside, from a generator that no resync sets back."""
+
+    name = "erratic"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = np.random.random()  # noqa: NPY002
+
+        return Kernel(on_frame=on_frame)
+
+
+class Batching(Feature, frozen=True):
+    """Another number each time it is made, as if the loop's block were part of it."""
+
+    name = "batching"
+
+    def kernel(self) -> Kernel:
+        salt = next(SALTS)
+
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = book.bid_quantity[0] + salt
+
+        return Kernel(on_frame=on_frame)
+
+
+SALTS = iter(range(1_000_000))
+
+
+class Half(Feature, frozen=True):
+    """Names two columns and fills one."""
+
+    name = "half"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = book.bid_price[0]
+
+        return Kernel(on_frame=on_frame, outputs=("a", "b"))
+
+
+class Hasty(Feature, frozen=True):
+    """Needs three frames and says one."""
+
+    name = "hasty"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            state.seen[0] += 1
+            if state.seen[0] > 3:
+                out[0] = 1.0
+
+        return Kernel(on_frame=on_frame, state={"seen": ints()}, warmup=1)
+
+
+class Straying(Feature, frozen=True):
+    """Reads a level that it did not ask for."""
+
+    name = "straying"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = book.bid_quantity[1]
+
+        return Kernel(on_frame=on_frame)
+
+
+class Scribbling(Feature, frozen=True):
+    """Writes into the book."""
+
+    name = "scribbling"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            book.bid_quantity[0] = 1.0
+            out[0] = book.bid_quantity[0]
+
+        return Kernel(on_frame=on_frame)
+
+
+@pytest.mark.parametrize(
+    ("check", "mutant", "words"),
+    [
+        (check_same_events_same_bits, Erratic, "different rows"),
+        (check_never_revises_the_past, Erratic, "longer run"),
+        (check_batch_equals_stream, Batching, "all at once"),
+        (check_reset_equals_new, Erratic, "before it"),
+        (check_fills_its_cells, Half, "'half_b' was never a number"),
+        (check_warm_after_warmup, Hasty, "not finite in row 1; its warmup is 1"),
+        (check_python_equals_compiled, Straying, "beyond its memory"),
+        (check_python_equals_compiled, Scribbling, "may only read"),
+        (check_python_equals_compiled, Erratic, "differ"),
+    ],
+)
+def test_each_law_catches_a_feature_that_breaks_it(check: FeatureCheck, mutant: type[Feature], words: str) -> None:
+    with pytest.raises(LawBroken, match=words):
+        check(mutant)
+
+
+def test_every_law_has_a_mutant() -> None:
+    marks = test_each_law_catches_a_feature_that_breaks_it.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for case in marks[0].args[1]} == set(FEATURE_CHECKS)
