@@ -64,11 +64,12 @@ def test_every_command_is_documented(root: Path) -> None:
 
 
 def test_every_link_inside_the_repository_leads_somewhere(root: Path) -> None:
-    broken = []
-    for page in _pages(root):
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(root)}: {target}")
+    broken = [
+        f"{page.relative_to(root)}: {target}"
+        for page in _pages(root)
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
     assert broken == []
 
 

@@ -38,9 +38,8 @@ def run(config: Path, session: Path, *more: str) -> dict[str, Any]:
 
 
 def report_of(session: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "vtframe.cli.main", "report", str(session), "--json"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "vtframe.cli.main", "report", str(session), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -99,7 +98,7 @@ def test_a_signal_stops_in_order_with_nothing_working_and_exit_code_130(
 def test_a_killed_session_is_reported_from_its_journal_without_a_stop(config: Path, tmp_path: Path) -> None:
     config.write_text(config.read_text().replace(f"duration_s = {SECONDS}", "duration_s = 36000"))
     session = tmp_path / "session"
-    with subprocess.Popen(command(config, session, "--quiet"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(config, session, "--quiet"), stderr=subprocess.PIPE, text=True) as process:
         wait_for_orders(session, process)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -111,8 +110,8 @@ def test_a_killed_session_is_reported_from_its_journal_without_a_stop(config: Pa
 
 
 def test_a_second_lane_on_paper_works_beside_the_first(config: Path, tmp_path: Path) -> None:
-    lane = '\n[[lanes]]\nid = "shadow"\nmodel = "embedded_direction"\nstrategy = { use = "probability", enter = 0.45, exit = 0.3, '
-    lane += 'assume_fees_bps = 0 }\nexecution = { use = "paper", latency_us = 1_000 }\ncapital = 2_000\n'
+    lane = '\n[[lanes]]\nid = "shadow"\nmodel = "embedded_direction"\n'
+    lane += 'strategy = { use = "probability", enter = 0.45, exit = 0.3, assume_fees_bps = 0 }\nexecution = { use = "paper", latency_us = 1_000 }\ncapital = 2_000\n'
     config.write_text(config.read_text() + lane)
     report = run(config, tmp_path / "session", "--deterministic")
     assert set(report["lanes"]) == {"demo", "shadow"}
