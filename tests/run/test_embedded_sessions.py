@@ -110,8 +110,14 @@ def test_a_killed_session_is_reported_from_its_journal_without_a_stop(config: Pa
 
 
 def test_a_second_lane_on_paper_works_beside_the_first(config: Path, tmp_path: Path) -> None:
-    lane = '\n[[lanes]]\nid = "shadow"\nmodel = "embedded_direction"\n'
-    lane += 'strategy = { use = "probability", enter = 0.45, exit = 0.3, assume_fees_bps = 0 }\nexecution = { use = "paper", latency_us = 1_000 }\ncapital = 2_000\n'
+    lane = """
+[[lanes]]
+id = "shadow"
+model = "embedded_direction"
+strategy = { use = "probability", enter = 0.45, exit = 0.3, assume_fees_bps = 0 }
+execution = { use = "paper", latency_us = 1_000 }
+capital = 2_000
+"""
     config.write_text(config.read_text() + lane)
     report = run(config, tmp_path / "session", "--deterministic")
     assert set(report["lanes"]) == {"demo", "shadow"}
