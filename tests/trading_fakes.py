@@ -297,17 +297,19 @@ def model_info(*, moves=(-3.0, 0.0, 3.0), variance=25.0, classes=("down", "flat"
     )
 
 
-def submit(name="o-1", *, side=Side.BUY, quantity=10, price=None, tif=None, lane="lane1", instrument=0, **more):
+def submit(
+    name="o-1", *, side=Side.BUY, quantity=10, price=None, tif=None, lane="lane1", instrument=0, order_type=None, **more
+):
     """A market order, or with ``price`` a limit order (GTC)."""
-    market = price is None
+    order_type = order_type or (OrderType.MARKET if price is None else OrderType.LIMIT)
     return SubmitOrder(
         client_order_id=name,
         lane=lane,
         instrument=instrument,
         side=side,
-        order_type=OrderType.MARKET if market else OrderType.LIMIT,
+        order_type=order_type,
         quantity=quantity,
         price=price,
-        time_in_force=tif or (TimeInForce.IOC if market else TimeInForce.GTC),
+        time_in_force=tif or (TimeInForce.IOC if order_type is OrderType.MARKET else TimeInForce.GTC),
         **more,
     )

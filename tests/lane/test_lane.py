@@ -437,6 +437,23 @@ def test_a_resting_take_profit_of_the_strategy_does_not_keep_the_stop_loss_from_
     assert len(venue.adapter.canceled) == 1
 
 
+def test_new_exits_replace_the_old_ones():
+    venue = Venue().enter(10, exits=Exits(stop_loss_bps=10, take_profit_bps=10))
+    venue.enter(20, exits=Exits(stop_loss_bps=30))
+    venue.top(100_500, 100_501)
+    venue.top(99_701, 99_702)
+    assert venue.sent == [10, 10]
+    venue.top(99_700, 99_702)
+    assert venue.sent == [10, 10, -20]
+
+
+def test_an_empty_side_fires_no_exit():
+    venue = Venue().enter(10, exits=Exits(stop_loss_bps=10))
+    venue.bench.depth(bids={100_000: 0})
+    assert venue.bench.books.top(0).bid == 0
+    assert venue.sent == [10]
+
+
 def test_flipped_positions_get_their_own_exits():
     venue = Venue().enter(10, exits=Exits(stop_loss_bps=10))
     venue.want(-10, exits=Exits(stop_loss_bps=20))
@@ -547,6 +564,50 @@ def test_an_adapter_that_raises_leaves_the_order_unknown_and_fails_the_lane():
     order = next(venue.bench.orders.working_orders("lane1"))
     assert order.status is OrderStatus.PENDING_CANCEL, "it may work, so it is canceled, and never sent again"
     assert venue.bench.orders.working(0) == 10
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"), [("on_frame", "raised OSError('gone') on input"), ("cancel", "cancel of test-1 raised")]
+)
+def test_an_adapter_that_raises_later_fails_the_lane_too(call, problem):
+    venue = Venue()
+    venue.limit(10, 99_990)
+
+    def broken(*_):
+        raise OSError("gone")
+
+    setattr(venue.adapter, call, broken)
+    venue.want(0)
+    venue.bench.wait()
+    assert problem in venue.lane.failed
+    assert len(venue.bench.journal.of(LaneFailed)) == 1
+    venue.want(30)
+    assert venue.sent == [10]
+
+
+def test_an_adapter_that_raises_while_it_stops_is_journalled_and_the_lane_is_stopped():
+    venue = Venue()
+
+    def broken():
+        raise OSError("gone")
+
+    venue.adapter.stop = broken
+    venue.lane.stop()
+    assert "while it stopped" in venue.lane.failed
+    assert not venue.lane.active
+    venue.bench.predict(0.1)
+    assert venue.strategy.seen == []
+
+
+def test_an_event_reported_twice_is_booked_once():
+    venue = Venue().enter(10)
+    fill = next(record.event for record in venue.bench.journal.of(OrderReported))
+    venue.limit(30, 99_990)
+    named = msgspec.structs.replace(fill, client_order_id="test-2", quantity=5, fill_id="f-1")
+    venue.tell(named)
+    venue.tell(named)
+    assert venue.position == 15
+    assert venue.lane.counters.fills == 2
 
 
 def test_an_event_that_cannot_be_true_fails_the_lane():

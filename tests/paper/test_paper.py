@@ -22,6 +22,7 @@ from vtframe.domain import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderType,
     Side,
     TimeInForce,
 )
@@ -300,6 +301,31 @@ def test_trades_that_are_no_market_trades_fill_nobody():
     assert paper.fills() == []
 
 
+def test_a_trade_of_unknown_side_fills_only_what_it_went_through():
+    paper = resting(quantity=10)
+    paper.trade(0, 1000, 500)
+    assert paper.fills() == []
+    paper.trade(0, 999, 4)
+    assert paper.fills() == [(1000, 4)]
+
+
+def test_a_depth_update_older_than_the_book_changes_nothing():
+    paper = with_book()
+    paper.send("o-1", quantity=50)
+    paper.wait()
+    paper.send("o-2", price=1000, quantity=10)
+    paper.wait()
+    apply, paper.books.apply = paper.books.apply, lambda *_: None  # the book drops it
+    paper.books.ids[0] = 10**6
+    paper.depth(asks={1001: 50}, bids={1000: 0})
+    paper.books.apply = apply
+    paper.send("o-3", quantity=10)
+    paper.wait()
+    assert paper.fills("o-3") == [(1002, 10)]
+    paper.trade(SELL, 1000, 50)
+    assert paper.fills("o-2") == []
+
+
 def test_the_depth_update_that_reports_a_trade_is_not_counted_again():
     for queue in ("conservative", "proportional"):
         paper = resting(quantity=10, queue=queue)
@@ -503,6 +529,8 @@ def test_stop_cancels_what_rests_and_what_is_under_way_at_once():
         ({"quantity": -3}, "not a positive multiple of the lot size"),
         ({"price": 0}, "not a positive multiple of the tick size"),
         ({"price": -5}, "not a positive multiple of the tick size"),
+        ({"order_type": OrderType.LIMIT, "price": None}, "a limit order needs a price"),
+        ({"order_type": OrderType.MARKET, "price": 1000}, "a market order has no price"),
         ({"price": 1000, "tif": TimeInForce.DAY}, "time in force day is not supported on paper"),
         ({"price": 1000, "tif": TimeInForce.GTD}, "time in force gtd is not supported on paper"),
         ({"post_only": True}, "post_only needs a limit order"),

@@ -147,13 +147,13 @@ class Lane:
         self._meters.strategy(self._meters.now() - before)
         if answer is not None:
             self._act(answer)
-        desk.started = 0
 
     def on_frame(self, records: Records, index: int) -> None:
         """A frame was applied: fills first, then exits. Called while ``active``."""
         if self._stopped:
             return
         self._desk.number = int(records.frames["input"][index])
+        self._desk.started = 0
         if self._orders.has_working(self.lane_id):
             try:
                 self.adapter.on_frame(records, index)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from vtframe.api import ExecutionAdapter
+from vtframe.api import ApprovedOrder, ExecutionAdapter
 from vtframe.domain import (
     CancelOrder,
     Denied,
@@ -28,7 +28,7 @@ from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import Order, OrderTable
 from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied
 from vtframe.portfolio.ledger import Ledger
-from vtframe.risk.gate import Gate
+from vtframe.risk.gate import Gate, Notes
 
 RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
 
@@ -221,14 +221,7 @@ class OrderDesk:
         self._orders.propose(order.client_order_id, prediction)
         watch = self._stopwatch
         before = watch.now()
-        notes: tuple[str, ...] = ()
-        limited: SubmitOrder | Denied = order
-        if self._limits is not None:
-            limited, notes = self._limits.limit(order, reduces=reduces)
-        if isinstance(limited, Denied):
-            self._deny(order, limited)
-            return
-        approved, more = self._gate.review(limited, reduces=reduces)
+        approved, notes = self._review(order, reduces=reduces)
         watch.risk(watch.now() - before)
         if isinstance(approved, Denied):
             self._deny(order, approved)
@@ -244,7 +237,7 @@ class OrderDesk:
         if intent.exits is not None and not reduces:
             self._exits[command.client_order_id] = intent.exits
         self._journal.write(
-            OrderApproved(order=command, instrument=self._names[index], asked_quantity=order.quantity, notes=notes + more)
+            OrderApproved(order=command, instrument=self._names[index], asked_quantity=order.quantity, notes=notes)
         )
         self._orders.submitted(command.client_order_id)
         try:
@@ -256,6 +249,16 @@ class OrderDesk:
         watch.submit(now - before)
         if self.started:
             watch.tick_to_order(now - self.started)
+
+    def _review(self, order: SubmitOrder, *, reduces: bool) -> tuple[ApprovedOrder | Denied, Notes]:
+        """The lane's own limits, then the account's gate."""
+        if self._limits is None:
+            return self._gate.review(order, reduces=reduces)
+        limited, notes = self._limits.limit(order, reduces=reduces)
+        if isinstance(limited, Denied):
+            return limited, notes
+        approved, more = self._gate.review(limited, reduces=reduces)
+        return approved, notes if more == notes else notes + more
 
     def _cancel(self, order: Order, cause: str) -> None:
         if order.status is OrderStatus.PENDING_CANCEL:
