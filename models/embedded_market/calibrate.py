@@ -35,6 +35,11 @@ def bucket(lots: int, unit: int) -> int:
     return 0 if lots <= 0 else min(BUCKETS - 1, 1 + (units - 1).bit_length())
 
 
+def imbalance_bin(own: int, opposite: int) -> int:
+    """Which of eleven equal parts of [-1, 1] the imbalance (own - opposite) / (own + opposite) is in; own queue not empty."""
+    return min(BUCKETS - 1, own * BUCKETS // (own + opposite))
+
+
 def group_of(level: int) -> int:
     """Index in GROUPS of the level that is ``level`` - 1 ticks behind the best."""
     return int(np.searchsorted(GROUPS, level, "right")) - 1
@@ -77,10 +82,11 @@ class Counts:
 
 
 class Burst:
-    """The last moments of a best queue: its size when they began, and what trades took since."""
+    """The last moments of a best queue: its size and imbalance when they began, and what trades took since."""
 
-    def __init__(self, lots: int) -> None:
+    def __init__(self, lots: int, imbalance: int) -> None:
         self.lots = lots
+        self.imbalance = imbalance
         self.traded = 0
 
 
@@ -114,10 +120,8 @@ class Best:
         self._count(recording)
 
     def pull_rates(self) -> list[float]:
-        """Per second: emptied queues by the size that they had when the burst began, over all time at that size."""
-        counts = Counts()
-        counts.events["pull"], counts.exposure = self.pulls, self.all_exposure
-        return counts.rates("pull", least=0.5)
+        """Per second: emptied queues by the imbalance when the burst began, over all time at that imbalance."""
+        return [round(float(rate), 4) for rate in self.pulls / self.all_exposure]
 
     @staticmethod
     def _unit(recording: Recording) -> int:
@@ -176,7 +180,7 @@ class Best:
         """Count what one update did to a best queue of a book with a spread of one tick.
 
         A queue that is about to empty (``doomed``) empties in a burst of orders and cancels: they are counted together, as one
-        pull, at the size that the queue had when the burst began.
+        pull, in the state that the book was in when the burst began.
         """
         before, after = (old.bid_lots, new.bid_lots) if side == 1 else (old.ask_lots, new.ask_lots)
         same = new.bid == old.bid if side == 1 else new.ask == old.ask
@@ -184,13 +188,14 @@ class Best:
         at = bucket(before, self.unit)
         seconds = (new.ts - old.ts) / 1000
         traded = sum(hit.values())
-        self.all_exposure[at] += seconds
+        imbalance = imbalance_bin(before, old.ask_lots if side == 1 else old.bid_lots)
+        self.all_exposure[imbalance] += seconds
         if doomed:
-            burst = bursts[side] or Burst(before)
+            burst = bursts[side] or Burst(before, imbalance)
             bursts[side] = None if gone else burst
             burst.traded += traded
             if gone:
-                self.pulls[bucket(burst.lots, self.unit)] += 1
+                self.pulls[burst.imbalance] += 1
                 self.pulled += burst.lots
                 self.pulled_by_trades += min(burst.traded, burst.lots)
             return
@@ -345,7 +350,9 @@ def main() -> None:
         source = ", ".join(f"{name} (sha256 {sha256(arguments.data / 'binance' / name)[:16]})" for name in names)
         table = meet_moves({"source": source, **measure(read(arguments.data, names))}, orders)
         text.append(toml(f"regimes.{regime}", table))
-        print(f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, theta {table['theta']}, pull scale {table['pull_scale']}")
+        print(
+            f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, theta {table['theta']}, pull scale {table['pull_scale']}"
+        )
     text.append(toml("orders", orders))
     arguments.out.write_text("\n".join(text))
     print(f"wrote {arguments.out}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from vtframe.sim.intensities import (
     AHEAD,
     BEHIND,
+    BUCKETS,
     CANCEL_BEHIND,
     CANCEL_BEST,
     DRAWS,
@@ -78,6 +79,27 @@ def _draw(state: State, tables: Tables, row: int) -> int:
 
 
 @kernel
+def imbalance_bin(own: int, opposite: int) -> int:
+    """Which of the equal parts of [-1, 1] the imbalance (own - opposite) / (own + opposite) is in; own queue not empty."""
+    return min(BUCKETS - 1, own * BUCKETS // (own + opposite))
+
+
+@kernel
+def _refresh_best(state: State, tables: Tables, side: int) -> None:
+    """Set the rate of market orders and pulls that hit the best queue of ``side``: by its size, and by the imbalance."""
+    reference = state.scalars[REFERENCE]
+    price = reference if side == 1 else reference + 1
+    own = quantity_at(state, side, price)
+    rate = tables.rates[0, 0, bucket(own, state.scalars[UNIT])]
+    if own > 0 and state.levels[price & _MASK, SIMULATED] > 0:
+        rate += tables.rates[1, 0, imbalance_bin(own, quantity_at(state, -side, price + side))]
+    rates = state.rates
+    index = 0 if side == 1 else 1
+    rates[len(rates) - 1] += rate - rates[index]
+    rates[index] = rate
+
+
+@kernel
 def refresh_level(state: State, tables: Tables, side: int, level: int) -> None:
     """Set the rates of one level from its queue, and keep the sum."""
     reference = state.scalars[REFERENCE]
@@ -92,10 +114,8 @@ def refresh_level(state: State, tables: Tables, side: int, level: int) -> None:
     rates[last] += rate - rates[index]
     rates[index] = rate
     if level == 1:
-        rate = tables.rates[0, 0, at] + (tables.rates[1, 0, at] if cancelable else 0.0)
-        index -= 2
-        rates[last] += rate - rates[index]
-        rates[index] = rate
+        _refresh_best(state, tables, 1)
+        _refresh_best(state, tables, -1)
 
 
 @kernel

@@ -78,7 +78,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 class Tables(NamedTuple):
     """A regime as arrays. Level i is i - 1 ticks behind the best; bucket 0 is an empty queue."""
 
-    rates: NDArray[np.float64]  # (2, levels + 1, BUCKETS) per second: [0, i] limit, [1, i] cancel; [0, 0] market, [1, 0] pull
+    rates: NDArray[
+        np.float64
+    ]  # (2, levels + 1, BUCKETS) per second: [0, i] limit, [1, i] cancel; [0, 0] market, [1, 0] pull (by imbalance)
     lots: NDArray[np.int64]  # (rows, DRAWS)
     queue_row: NDArray[np.int64]  # (levels + 1,) row of ``lots`` with the invariant distribution of each level
     place: NDArray[np.float64]  # (DRAWS,) where in its queue an order is canceled
