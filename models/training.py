@@ -243,7 +243,6 @@ def describe(
     apart: float,
 ) -> Description:
     """What bundle.toml will say."""
-    test = parts["test"]
     span = sum(int(part.ends[-1] - part.starts[0]) for part in parts.values()) / 1e9
     return Description(
         name=name,
@@ -259,7 +258,7 @@ def describe(
             ),
             expected_move_bps=worth.expected_move_bps,
             variance_bps2=worth.variance_bps2,
-            horizon_ns=int(np.median(test.ends - test.starts)),
+            horizon_ns=int(np.median(parts["training"].ends - parts["training"].starts)),
         ),
         provenance=Provenance(
             made_by=made_by,
