@@ -1,4 +1,4 @@
-"""Parts that only benches use: a strategy that wants something else on every row, and an adapter that takes it at once."""
+"""Parts that only benches use: a strategy that wants something else on every row, and an adapter that takes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from vtframe.api import ApprovedOrder, ExecutionAdapter, ExecutionContext, LaneView, Strategy, hookimpl
-from vtframe.domain import CancelOrder, Intent, LiquiditySide, OrderAccepted, OrderFilled, Prediction, Side
+from vtframe.domain import (
+    CancelOrder,
+    Intent,
+    LiquiditySide,
+    OrderAccepted,
+    OrderFilled,
+    Prediction,
+    Records,
+    Side,
+    SubmitOrder,
+)
 
 
 class Alternate(Strategy):
@@ -21,16 +31,27 @@ class Alternate(Strategy):
 
 
 class Instant(ExecutionAdapter):
-    """Fills every order at the touch as soon as it is handed over."""
+    """Takes an order, and fills it at the touch with the next frame: what a venue does is not our time."""
 
     name = "bench_instant"
     guarantee: ClassVar[Literal["exactly_once", "at_most_once"]] = "exactly_once"
 
     def start(self, context: ExecutionContext) -> None:
         self._context = context
+        self._taken: list[SubmitOrder] = []
 
     def submit(self, order: ApprovedOrder) -> None:
-        command = order.command
+        self._taken.append(order.command)
+
+    def on_frame(self, records: Records, index: int) -> None:
+        taken, self._taken = self._taken, []
+        for command in taken:
+            self._fill(command)
+
+    def cancel(self, command: CancelOrder) -> None:
+        """It fills with the next frame all the same: the cancel is too late."""
+
+    def _fill(self, command: SubmitOrder) -> None:
         now = self._context.clock.now_ns()
         top = self._context.books.top(command.instrument)
         self._context.sink.on_order_event(OrderAccepted(client_order_id=command.client_order_id, ts_event=now))
@@ -44,9 +65,6 @@ class Instant(ExecutionAdapter):
                 liquidity_side=LiquiditySide.TAKER,
             )
         )
-
-    def cancel(self, command: CancelOrder) -> None:
-        """Nothing is ever working."""
 
 
 @hookimpl
