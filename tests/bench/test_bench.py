@@ -1,0 +1,78 @@
+"""The benches measure what they say, beside baselines that compute the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtframe.cli.bench.material import Material, six_features
+from vtframe.cli.bench.naive import Naive
+from vtframe.cli.bench.plain import PlainPipeline, as_plain
+from vtframe.cli.bench.rows import Row, percentile, rate_row, time_row
+from vtframe.cli.main import cli
+from vtframe.domain import BookState, FrameKind
+from vtframe.features.pipeline import Pipeline
+from vtframe.inference.bundle import load_bundle
+
+FILE = "usdm_btcusdt_20240808.gz"
+
+
+def compiled_rows(material: Material) -> np.ndarray:
+    pipeline = Pipeline(six_features(), material.instruments, material.rules, dtype="float64")
+    batches = list(pipeline.batch(material.frames, material.events))
+    values = np.concatenate([batch.values for batch in batches])
+    states = np.concatenate([batch.meta["state"] for batch in batches])
+    return values[states == BookState.LIVE]
+
+
+def test_the_plain_baseline_computes_what_the_kernel_does_on_the_embedded_market() -> None:
+    material = Material((), market_seconds=20.0)
+    each = PlainPipeline(material.instruments[0]).frame
+    plain = np.array([row for frame in as_plain(material.frames, material.events) if (row := each(frame)) is not None])
+    compiled = compiled_rows(material)
+    assert len(plain) == len(compiled) > 1_000
+    np.testing.assert_allclose(plain, compiled, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+def test_the_naive_path_sees_the_same_market_on_recorded_frames(root: Path, data: Path) -> None:
+    material = Material((data / "binance" / FILE,))
+    naive = Naive(material.instruments[0], load_bundle(root / "models" / "btcusdt_direction"))
+    orders = sum(naive.message(message) is not None for message, _ in material.messages)
+    assert (
+        orders == int(np.isin(material.frames["kind"], (FrameKind.DEPTH, FrameKind.SNAPSHOT)).sum()) - 6
+    )  # before the snapshot
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200), st.floats(0.01, 1))
+def test_a_percentile_is_the_smallest_value_that_its_share_does_not_exceed(values: list[float], share: float) -> None:
+    found = percentile(values, share)
+    assert sum(value <= found for value in values) >= share * len(values) - 1e-9
+    assert sum(value < found for value in values) < share * len(values) + 1e-9
+
+
+def test_a_ratio_above_one_is_better_for_rates_and_for_times() -> None:
+    assert rate_row("a", "M/s", [2.0, 4.0, 6.0], "b", [2.0]).ratio == 2.0
+    assert time_row("a", "us", [2.0, 4.0, 6.0], "b", [8.0]).ratio == 2.0
+
+
+def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["bench", "inference", "--config", str(root / "vtframe.toml"), "--json"])
+    told = capsys.readouterr()
+    assert stopped.value.code == 0, told.err
+    (row,) = msgspec.json.decode(told.out, type=list[Row])
+    assert row.unit == "us"
+    assert row.baseline_median is not None
+    assert min(row.baseline_median, row.median) > 0
+
+
+def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["bench", "live", "--config", str(root / "vtframe.toml")])
+    assert stopped.value.code == 2
+    assert "--recording" in capsys.readouterr().err
