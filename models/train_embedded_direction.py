@@ -37,8 +37,8 @@ NAME = "embedded_direction"
 SEED = 61800
 HORIZON_ROWS = 200  # about a second: long beside a venue's latency, short enough for the queues to tell
 MARKETS = {"training": 101, "validation": 102, "test": 103}  # seeds
-ROWS = {"training": 400_000, "validation": 100_000, "test": 200_000}
-GRID = Grid(penalties=(1e-2, 1.0), epochs=12, patience=3, batch=1024)
+ROWS = {"training": 1_000_000, "validation": 300_000, "test": 300_000}
+GRID = Grid(penalties=(1e-2, 1.0), epochs=10, patience=2, batch=4096)
 
 
 def rows_of(seed: int, count: int) -> Rows:
