@@ -350,9 +350,7 @@ def main() -> None:
         source = ", ".join(f"{name} (sha256 {sha256(arguments.data / 'binance' / name)[:16]})" for name in names)
         table = meet_moves({"source": source, **measure(read(arguments.data, names))}, orders)
         text.append(toml(f"regimes.{regime}", table))
-        print(
-            f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, theta {table['theta']}, pull scale {table['pull_scale']}"
-        )
+        print(f"{regime}: {table['seconds']} s, {table['emptied']} emptied queues, pull scale {table['pull_scale']}")
     text.append(toml("orders", orders))
     arguments.out.write_text("\n".join(text))
     print(f"wrote {arguments.out}")

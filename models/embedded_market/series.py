@@ -59,7 +59,7 @@ def recorded(recording: Recording) -> Series:
         near, width = _levels(bids, asks)
         depth += near
         spread.append(width)
-    quotes = np.array([quote for quote in recording.touches])
+    quotes = np.array(recording.touches)
     quotes = quotes[np.argsort(quotes[:, 0], kind="stable")]
     orders: dict[tuple[int, int], int] = {}
     for trade in recording.prints:

@@ -87,9 +87,8 @@ def facts(series: Series) -> dict[str, float]:
 def table(columns: dict[str, dict[str, float]]) -> str:
     names = list(columns)
     rows = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for fact in columns[names[0]]:
-        rows.append(f"| {fact} | " + " | ".join(f"{columns[name][fact]:.3g}" for name in names) + " |")
-    return "\n".join(rows)
+    cells = {fact: [f"{columns[name][fact]:.3g}" for name in names] for fact in columns[names[0]]}
+    return "\n".join([*rows, *(f"| {fact} | {' | '.join(values)} |" for fact, values in cells.items())])
 
 
 def _survival(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -140,6 +139,7 @@ def draw(pairs: dict[str, tuple[Series, Series]], path: Path) -> None:
     axes[0, 2].set_ylim(1e-3, 1.3)
     axes[0, 2].set_xlim(1e-2, 100)
     axes[1, 0].set_ylim(1e-4, 1.3)
+    axes[1, 0].set_xlim(0.1, 1000)
     axes[1, 1].axhline(0, color="#9ca3af", lw=0.8)
     axes[1, 2].set_ylim(3, 300)
     handles, labels = axes[0, 1].get_legend_handles_labels()

@@ -2,9 +2,10 @@
 Queue-Reactive Model", JASA 110(509). Every function is compiled and works on State and Tables.
 
 Level i of a side waits for limit orders and cancels at rates that depend on i and on the queue's own size; the best queues
-also for market orders and for being pulled (a burst that empties them as one). Waiting times are exponential in the sum of all rates
-(Gillespie). When a best queue empties, the reference price follows with probability theta: by one tick, or, with probability
-theta_reinit, by a measured jump after which the book is drawn anew from the invariant distribution.
+also for market orders and for being pulled (a burst that empties them as one; its rate depends on the imbalance). Waiting
+times are exponential in the sum of all rates (Gillespie). When a best queue empties, the reference price follows with
+probability theta: by one tick, or, with probability theta_reinit, by a measured jump after which the book is drawn anew from
+the invariant distribution.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from vtframe.sim.kernel import kernel
 from vtframe.sim.matching import cancel_outside, place, quantity_at
 from vtframe.sim.state import (
     FEED,
+    FLOW,
     FRAMES,
     INSTRUMENT,
     JITTER,
@@ -50,6 +51,8 @@ from vtframe.sim.state import (
 from vtframe.sim.xoshiro import exponential
 
 _MASK = SLOTS - 1
+_NOTHING = 1e-9  # rates add up to this or less: nothing will happen
+_NEVER = 1 << 62
 STEP_FRAMES = 2  # at most, for one instant
 STEP_EVENTS = 3 * TOUCHED_LIMIT
 _SNAPSHOT, _LAST = int(EventFlag.SNAPSHOT), int(EventFlag.LAST)
@@ -186,7 +189,9 @@ def advance(state: State, tables: Tables, frames: Any, events: Any, counts: NDAr
     last = len(state.rates) - 1
     while True:
         if scalars[NEXT] < 0:
-            scalars[NEXT] = scalars[NOW] + int(exponential(state.random, 0) / state.rates[last] * 1e9)
+            waiting = exponential(state.random, FLOW) * 1e9
+            total = state.rates[last]
+            scalars[NEXT] = scalars[NOW] + int(waiting / total) if total > _NOTHING else _NEVER
         if scalars[NEXT] > until:
             return True
         if counts[0] > stop or counts[1] + STEP_EVENTS > len(events) or scalars[REPORTED] > REPORTS // 2:
