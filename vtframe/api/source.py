@@ -10,7 +10,7 @@ import msgspec
 
 from vtframe.api.part import Part
 from vtframe.clock import Clock
-from vtframe.domain import Instrument, Records, SequenceRule
+from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
 
 
 class InstrumentTable(Protocol):
@@ -48,6 +48,11 @@ class Codec(Part):
     def sequence_rule(self, instrument: int) -> SequenceRule:
         """How the update ids of that instrument's depth frames follow each other."""
         raise NotImplementedError
+
+    def checksum_rule(self, instrument: int) -> ChecksumRule | None:
+        """How the checksums in that instrument's frames (``FRAME.checksum``, unsigned; -1 where there is none) are made of its
+        book. Each is verified after its frame; one that does not agree is a gap. None where the venue sends none."""
+        return None
 
     @classmethod
     def recognize(cls, messages: Iterable[bytes]) -> Sequence[Instrument]:
@@ -118,6 +123,11 @@ class Feed(Part):
     def position(self) -> str:
         """Where the message in hand comes from (``file:line``), for reports of broken ones; empty where there is no place."""
         return ""
+
+    def files(self) -> Sequence[Path]:
+        """The files that it reads, once it is open: their hashes go into the journal, and ``vtframe parity`` reads them again.
+        Empty where it reads none."""
+        return ()
 
     async def run(self, sink: FeedSink) -> None:
         raise NotImplementedError

@@ -27,6 +27,8 @@ class BookCounts(msgspec.Struct, frozen=True, kw_only=True):
     resyncs: int
     old_snapshots: int
     old_frames: int
+    verified: int
+    mismatches: int
 
 
 class Books:
@@ -105,6 +107,8 @@ class Books:
             resyncs=int(row[m.RESYNCS]),
             old_snapshots=int(row[m.OLD_SNAPSHOTS]),
             old_frames=int(row[m.OLD_FRAMES]),
+            verified=int(row[m.VERIFIED]),
+            mismatches=int(row[m.MISMATCHES]),
         )
 
     def _side(self, instrument: int, side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

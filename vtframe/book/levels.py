@@ -85,6 +85,17 @@ def clear(meta: Any) -> None:
     meta[m.N_ASKS] = 0
 
 
+def truncate(book: Any, meta: Any) -> None:
+    """Drop the worst levels beyond the book's depth: its venue does not say when a level falls out of it."""
+    for side in range(2):
+        count = meta[m.N_BIDS + side]
+        surplus = count - meta[m.DEPTH]
+        if surplus > 0:
+            shift(book[side, 0], surplus, count, -surplus)
+            shift(book[side, 1], surplus, count, -surplus)
+            meta[m.N_BIDS + side] = count - surplus
+
+
 def note_best(book: Any, meta: Any) -> Any:
     """Write the best levels into ``meta``; returns whether one of the four numbers changed."""
     bid = bid_quantity = ask = ask_quantity = 0

@@ -1,6 +1,7 @@
 """The words of the trade: instruments, records, orders, predictions, intents."""
 
 from vtframe.domain.book_state import BookState
+from vtframe.domain.checksum import ChecksumRule
 from vtframe.domain.fixed_point import decimals, to_decimal, to_fixed
 from vtframe.domain.input import InputKind
 from vtframe.domain.instrument import Instrument, InstrumentKind
@@ -35,6 +36,7 @@ __all__ = [
     "ROW",
     "BookState",
     "CancelOrder",
+    "ChecksumRule",
     "Denied",
     "EventFlag",
     "EventKind",

@@ -23,7 +23,7 @@ class FrameKind(IntEnum):
 
 class EventKind(IntEnum):
     BOOK_DELTA = 1  # quantity is the level's new total; 0 removes it
-    BOOK_CLEAR = 2
+    BOOK_CLEAR = 2  # quantity, where it is not 0, is the depth that each side is kept to from here on
     TRADE = 3  # side is the aggressor's
     QUOTE = 4  # one event a side
     STATUS = 5
@@ -34,6 +34,7 @@ class EventFlag(IntFlag):
     LAST = 2  # last event of its frame
     GAP = 4  # something before this is missing
     NON_MARKET = 8  # not a market trade (insurance fund, ADL): never feeds trade features
+    IN_STREAM = 16  # a full picture that came between the diffs, in their order: it replaces the book whatever its id
 
 
 FRAME = np.dtype(
@@ -191,10 +192,12 @@ class Records:
         last_id: int = -1,
         previous_id: int = -1,
         checksum: int = -1,
+        depth: int = 0,
     ) -> None:
         """Append one frame of BOOK_DELTA events, bids first: each side an array of (price, quantity), shape (n, 2).
 
-        With ``clear`` a BOOK_CLEAR stands before them. ``flags`` are on every event, LAST on the last one besides.
+        With ``clear`` a BOOK_CLEAR stands before them, with ``depth`` (0: all levels). ``flags`` are on every event, LAST on
+        the last one besides.
         """
         n_bids = len(bids)
         start = self.n_events
@@ -204,7 +207,7 @@ class Records:
         cells[:, :2] = (0, ts_event)
         first = int(clear)
         if clear:
-            cells[0, 2:4] = 0
+            cells[0, 2:4] = (0, depth)
             cells[0, 5] = _tail(instrument, flags, EventKind.BOOK_CLEAR, 0)
         cells[first : first + n_bids, 2:4] = bids
         cells[first + n_bids :, 2:4] = asks

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from vtframe.book import meta as m
-from vtframe.book.levels import change, clear, fits, is_crossed, note_best
+from vtframe.book.checksum import checksum
+from vtframe.book.levels import change, clear, fits, is_crossed, note_best, truncate
 from vtframe.book.sequence import BROKEN, NONE, OLD, check
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
@@ -37,6 +38,7 @@ DELTA_EVENT = int(EventKind.BOOK_DELTA)
 CLEAR_EVENT = int(EventKind.BOOK_CLEAR)
 TRADE_EVENT = int(EventKind.TRADE)
 GAP_FLAG = int(EventFlag.GAP)
+IN_STREAM_FLAG = int(EventFlag.IN_STREAM)
 NON_MARKET_FLAG = int(EventFlag.NON_MARKET)
 
 
@@ -129,6 +131,10 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any,
         n[m.STATE] = CROSSED
         n[m.CROSSED] += 1
         return at.PEND, EVERY == FRAME or EVERY == BBO
+    if not verified(frame["checksum"], rank, book, n):
+        n[m.STATE] = GAP
+        n[m.GAPS] += 1
+        return at.PEND, EVERY == FRAME or EVERY == BBO
     if rank == CLEARED:
         start_features(n, f)
     if rank < DEPTH:
@@ -169,10 +175,30 @@ def apply(events: Any, begin: int, end: int, ts_recv: int, book: Any, n: Any, f:
                 )
         elif kind == CLEAR_EVENT:
             clear(n)
+            n[m.DEPTH] = event["quantity"]
             cleared = True
     if end > begin:
         n[m.TS_EVENT] = events[end - 1]["ts_event"]
+    if n[m.DEPTH] > 0:
+        truncate(book, n)
     return CLEARED if cleared else best
+
+
+def verified(sent: int, rank: int, book: Any, n: Any) -> bool:
+    """Whether the book has the checksum that its venue sent, where it sent one. ``rank`` is the best that changed."""
+    if n[m.CHECK] == 0:
+        return True
+    if rank < n[m.CHECK] & 255:
+        n[m.CHECKSUM] = -1
+    if sent < 0:
+        return True
+    if n[m.CHECKSUM] < 0:
+        n[m.CHECKSUM] = checksum(book, n)
+    if n[m.CHECKSUM] != sent:
+        n[m.MISMATCHES] += 1
+        return False
+    n[m.VERIFIED] += 1
+    return True
 
 
 def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -> tuple[int, bool]:
@@ -198,20 +224,25 @@ def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -
 def take_snapshot(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any, f: Any) -> tuple[int, bool]:
     """Replace the book, unless it is live and newer. With frames waiting, Python replays them before the row is made."""
     last_id = frame["last_id"]
-    if n[m.STATE] == LIVE and 0 <= last_id < n[m.LAST_ID]:
+    in_stream = end > begin and events[begin]["flags"] & IN_STREAM_FLAG
+    if n[m.STATE] == LIVE and 0 <= last_id < n[m.LAST_ID] and not in_stream:
         n[m.OLD_SNAPSHOTS] += 1
         return at.DONE, False
     clear(n)
+    n[m.DEPTH] = 0
     if apply(events, begin, end, frame["ts_recv"], book, n, f, False) == WRONG:
         return at.BAD, False
     n[m.LAST_ID] = last_id
-    n[m.FIRST] = 1
+    n[m.FIRST] = 2 if in_stream else 1
     n[m.TS_RECV] = frame["ts_recv"]
     n[m.STATE] = LIVE
     note_best(book, n)
     if is_crossed(n):
         n[m.STATE] = CROSSED
         n[m.CROSSED] += 1
+    elif not verified(frame["checksum"], -1, book, n):
+        n[m.STATE] = GAP
+        n[m.GAPS] += 1
     elif n[m.PENDING] > 0:
         return at.RESYNC, False
     settle(frame["ts_recv"], book, n, f)
@@ -227,8 +258,8 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
         book = books[frame["instrument"]]
         begin = frame["first_event"]
         end = begin + frame["n_events"]
-        verdict = OLD  # without ids, whatever came before the snapshot is in it
-        if n[m.RULE] != NONE:
+        verdict = OLD  # without ids, or in one stream, whatever came before the snapshot is in it
+        if n[m.RULE] != NONE and n[m.FIRST] != 2:
             verdict = check(n, frame["first_id"], frame["last_id"], frame["previous_id"])
         if verdict == OLD:
             n[m.OLD_FRAMES] += 1
@@ -241,7 +272,8 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
         if need > 0:
             control[at.NEED] = need
             return at.GROW
-        if apply(events, begin, end, frame["ts_recv"], book, n, floats[frame["instrument"]], False) == WRONG:
+        rank = apply(events, begin, end, frame["ts_recv"], book, n, floats[frame["instrument"]], False)
+        if rank == WRONG:
             return at.BAD
         n[m.FIRST] = 0
         n[m.LAST_ID] = frame["last_id"]
@@ -249,6 +281,10 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
         if is_crossed(n):
             n[m.STATE] = CROSSED
             n[m.CROSSED] += 1
+            return at.DONE
+        if not verified(frame["checksum"], rank, book, n):
+            n[m.STATE] = GAP
+            n[m.GAPS] += 1
             return at.DONE
     control[at.POSITION] = last
     return at.DONE

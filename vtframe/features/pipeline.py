@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from vtframe.api import Feature, InputFeature
 from vtframe.book import Books
 from vtframe.book import meta as m
+from vtframe.book.checksum import code_of
 from vtframe.book.pending import PendingFrames
 from vtframe.buffers import RowRing
 from vtframe.buffers.native import retarget, table
 from vtframe.buffers.ring import RowType
-from vtframe.domain import ROW, BookState, Instrument, Records, SequenceRule, Side
+from vtframe.domain import ROW, BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
 from vtframe.errors import InvariantError
 from vtframe.features import layout as at
 from vtframe.features.bind import settings
@@ -46,6 +47,8 @@ class PipelineCounts(msgspec.Struct, frozen=True, kw_only=True):
     dropped_pending: int
     old_snapshots: int
     old_frames: int
+    verified: int  # frames whose checksum agreed with the book
+    mismatches: int  # and did not: each made a gap
 
 
 class RowBatch(msgspec.Struct, frozen=True):
@@ -58,8 +61,9 @@ class RowBatch(msgspec.Struct, frozen=True):
 class Pipeline:
     """Everything between decoded records and models, for one set of features, instruments and sampling.
 
-    ``rules[i]`` is how instrument ``i``'s update ids follow each other. ``ring_rows`` is the longest window that a model may
-    ask for; memory is about 200 bytes a row and instrument. ``on_compile`` is told, in words, of anything slow or unusual.
+    ``rules[i]`` is how instrument ``i``'s update ids follow each other, ``checksums[i]`` how its venue's checksum is made.
+    ``ring_rows`` is the longest window that a model may ask for; memory is about 200 bytes a row and instrument.
+    ``on_compile`` is told, in words, of anything slow or unusual.
     Raises KernelError for a feature that cannot be compiled.
     """
 
@@ -69,6 +73,7 @@ class Pipeline:
         instruments: Sequence[Instrument],
         rules: Sequence[SequenceRule],
         *,
+        checksums: Sequence[ChecksumRule | None] = (),
         sampling: Sampling | None = None,
         dtype: RowType = "float32",
         ring_rows: int = RING_ROWS,
@@ -93,6 +98,10 @@ class Pipeline:
         count = len(instruments)
         self.books = Books(rules, extra=layout.ints - m.COLUMNS)
         self._ints = self.books.meta
+        self._ints[:, m.PRICE_DECIMALS] = [instrument.price_decimals for instrument in instruments]
+        self._ints[:, m.QUANTITY_DECIMALS] = [instrument.quantity_decimals for instrument in instruments]
+        if checksums:
+            self._ints[:, m.CHECK] = [code_of(rule) for rule in checksums]
         self._floats = np.zeros((count, layout.floats))
         for row, instrument in zip(self._floats, instruments, strict=True):
             row[at.PRICE_SCALE] = 10.0**instrument.price_decimals
@@ -178,6 +187,8 @@ class Pipeline:
             dropped_pending=sum(pending.dropped for pending in self._pending),
             old_snapshots=sum(book.old_snapshots for book in books),
             old_frames=sum(book.old_frames for book in books),
+            verified=sum(book.verified for book in books),
+            mismatches=sum(book.mismatches for book in books),
         )
 
     def state_digest(self) -> str:
