@@ -52,6 +52,11 @@ def decode_features(config: Config, registries: Registries, faults: list[Fault])
     return [(feature, place) for feature, place in made if feature is not None]
 
 
+def decode_feed(config: Config, registries: Registries, faults: list[Fault]) -> Feed | None:
+    """Make the feed; None beside a fault, which is added to ``faults``."""
+    return _Maker(config, faults).make(registries.feeds, config.feed)
+
+
 def decode_parts(
     config: Config, registries: Registries, faults: list[Fault], *, features: Sequence[Feature] | None = None
 ) -> Parts | None:

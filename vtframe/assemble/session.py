@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import BundleInfo, Codec, Feed, FeedContext, Model, SessionInfo
+from vtframe.api import BundleInfo, Codec, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
+from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.parts import LaneParts, Parts
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.sink import ParquetSink
-from vtframe.clock import Clock, EventClock, LiveClock
+from vtframe.clock import EventClock, LiveClock
 from vtframe.config import read_document
-from vtframe.domain import Instrument, SequenceRule
 from vtframe.engine.engine import Engine, ServedModel
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.engine.lane import Lane
@@ -30,17 +30,17 @@ from vtframe.engine.prediction_log import PredictionLog
 from vtframe.engine.risk_view import RiskView
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session import Session
-from vtframe.errors import ConfigError, SessionError
+from vtframe.errors import SessionError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
-from vtframe.features.sampling import Sampling
 from vtframe.inference.inline import InlineExecutor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate
+from vtframe.wire import SourceFile
 
 _log = logging.getLogger("vtframe.session")
 
@@ -83,16 +83,9 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     config = examined.config
     folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / _folder_name())
     clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
-    instruments, codec, rules = _open_feed(parts.feed, examined, clock)
-    pipeline = Pipeline(
-        parts.features,
-        tuple(instruments),
-        rules,
-        sampling=Sampling(every=config.sampling.every, interval_ms=config.sampling.interval_ms),
-        dtype=config.rows.dtype,
-        ring_rows=config.rows.ring,
-        on_compile=wishes.on_compile,
-    )
+    market = open_market(parts.feed, config, examined.plugins, clock)
+    instruments = market.instruments
+    pipeline = make_pipeline(config, parts.features, market, wishes.on_compile)
     models = {name: _open_model(bundle, examined) for name, bundle in examined.bundles.items()}
     info = SessionInfo(
         session_id=folder.name,
@@ -104,10 +97,11 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
         fingerprint=pipeline.fingerprint,
         outputs={name: bundle.classes for name, bundle in examined.bundles.items()},
     )
+    sources = market.sources()
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text(config.as_run)
     journal = JournalWriter(folder / "journal", session_id=info.session_id)
-    journal.write(_started(info, examined, instruments, config.as_run))
+    journal.write(_started(info, examined, instruments, sources))
     session = _Builder(
         info=info,
         examined=examined,
@@ -116,7 +110,7 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
         instruments=instruments,
         pipeline=pipeline,
         journal=journal,
-    ).build(codec, models)
+    ).build(market.codec, models)
     return Assembled(session=session, examined=examined, total=parts.feed.total())
 
 
@@ -251,35 +245,21 @@ def _free_folder(folder: Path) -> Path:
     return folder
 
 
-def _open_feed(feed: Feed, examined: Examined, clock: Clock) -> tuple[SessionInstruments, Codec | None, list[SequenceRule]]:
-    config = examined.config
-    context = FeedContext(codecs=examined.plugins.registries.codecs.classes(), folder=config.folder, clock=clock)
-    place = config.place("feed")
-    try:
-        opened: Sequence[Instrument] = feed.open(context)
-    except ConfigError as e:
-        raise ConfigError(*(place.complete(fault) for fault in e.faults)) from None
-    if not opened:
-        raise ConfigError(place.fault("the feed has no instrument"))
-    instruments = SessionInstruments(opened)
-    codec = feed.codec()
-    if codec is not None:
-        codec.open(instruments)
-    rule = codec.sequence_rule if codec is not None else feed.sequence_rule
-    return instruments, codec, [rule(index) for index in range(len(instruments))]
-
-
 def _open_model(bundle: BundleInfo, examined: Examined) -> Model:
     backend = examined.plugins.registries.model_backends.get(bundle.backend)
     return backend().open(bundle)
 
 
-def _started(info: SessionInfo, examined: Examined, instruments: SessionInstruments, config: str) -> SessionStarted:
+def _started(
+    info: SessionInfo, examined: Examined, instruments: SessionInstruments, sources: tuple[SourceFile, ...]
+) -> SessionStarted:
     return SessionStarted(
         session_id=info.session_id,
         vtframe_version=__version__,
         ts=LiveClock().now_ns(),
-        config=config,
+        config=examined.config.as_run,
+        config_folder=str(examined.config.folder),
+        sources=sources,
         instruments=tuple(msgspec.to_builtins(instrument) for instrument in instruments),
         lanes=tuple(lane.id for lane in examined.config.lanes),
         models={name: bundle.hash for name, bundle in examined.bundles.items()},

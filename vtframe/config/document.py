@@ -18,9 +18,13 @@ _COMMAND_LINE = "command line"
 class Document:
     """The parsed file. ``overridden`` top-level tables came from the command line and stand on no line."""
 
-    def __init__(self, path: Path, text: str, *, overrides: Mapping[str, Any] | None = None) -> None:
-        """Raises ConfigError where ``text`` is not TOML, with the line and column."""
+    def __init__(
+        self, path: Path, text: str, *, overrides: Mapping[str, Any] | None = None, folder: Path | None = None
+    ) -> None:
+        """Relative paths in it start from ``folder``, by default the file's own. Raises ConfigError where ``text`` is not TOML,
+        with the line and column."""
         self.path = path
+        self.folder = folder if folder is not None else path.resolve().parent
         self.text = text
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
@@ -95,7 +99,7 @@ class Place:
         return " ".join(part for part in (f"[{table[0]}]", _words(table[1:])) if part), _words(rest)
 
 
-def read_document(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Document:
+def read_document(path: Path, *, overrides: Mapping[str, Any] | None = None, folder: Path | None = None) -> Document:
     """Read the file at ``path``. Raises ConfigError where it is missing, not UTF-8 or not TOML."""
     try:
         content = path.read_bytes()
@@ -109,7 +113,7 @@ def read_document(path: Path, *, overrides: Mapping[str, Any] | None = None) -> 
         line = content.count(b"\n", 0, e.start) + 1
         problem = f"found byte 0x{content[e.start]:02x}, expected UTF-8 text"
         raise ConfigError(Fault(file=str(path), line=line, problem=problem)) from None
-    return Document(path, text, overrides=overrides)
+    return Document(path, text, overrides=overrides, folder=folder)
 
 
 def _words(path: KeyPath) -> str:

@@ -30,12 +30,15 @@ _EXAMPLES = {
 """The tables that a session cannot do without, and what to write."""
 
 
-def read_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> tuple[Config, list[Fault]]:
-    """Read ``path``; top-level tables in ``overrides`` (from the command line) take the place of the file's.
+def read_config(
+    path: Path, *, overrides: Mapping[str, Any] | None = None, folder: Path | None = None
+) -> tuple[Config, list[Fault]]:
+    """Read ``path``; top-level tables in ``overrides`` (from the command line) take the place of the file's. Relative paths in
+    it start from ``folder``, where a file is read away from its home.
 
     Raises ConfigError where the file is missing or not TOML; every other fault is in the list.
     """
-    return _Reader(read_document(path, overrides=overrides)).read()
+    return _Reader(read_document(path, overrides=overrides, folder=folder)).read()
 
 
 def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Config:

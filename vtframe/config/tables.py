@@ -102,8 +102,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """The folder of the file, which relative paths start from."""
-        return self.document.path.resolve().parent
+        """The folder that relative paths start from: the file's own, but for a file that is read away from its home."""
+        return self.document.folder
 
     def resolve(self, text: str) -> Path:
         """``text`` as a path, relative to the configuration's folder."""

@@ -91,10 +91,14 @@ class Engine:
         return self.stop_reason is not None
 
     def stop(self, reason: str) -> None:
-        """Ask for an orderly stop: the input in hand is finished, then the feed returns."""
+        """Ask for an orderly stop: the input in hand is finished, then the feed returns. A signal may call it at any time."""
         if self.stop_reason is None:
             self.stop_reason = reason
-            self._note(InputKind.COMMAND, f"stop: {reason}")
+
+    def note_stop(self) -> None:
+        """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
+        if self.stop_reason is not None:
+            self._note(InputKind.COMMAND, f"stop: {self.stop_reason}")
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         started = _now()

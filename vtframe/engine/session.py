@@ -219,6 +219,7 @@ class Session:
 
     def _stop(self) -> dict[str, Any]:
         """Cancel, drain, close, report; in this order, so that the report holds all of it."""
+        self.engine.note_stop()
         for lane in self.lanes:
             lane.stop(self.reason)
         self.row_log.close()

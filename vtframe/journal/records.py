@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from vtframe.domain import CancelOrder, Denied, OrderEvent, Prediction, SubmitOrder
+from vtframe.wire import SourceFile
 
 FORMAT_VERSION = 1
 
@@ -25,6 +26,8 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     columns: tuple[str, ...]
     schema_hash: str
     fingerprint: str
+    config_folder: str = ""  # where relative paths of ``config`` start
+    sources: tuple[SourceFile, ...] = ()  # the files that the feed reads, in its order
 
 
 class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):

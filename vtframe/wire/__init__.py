@@ -3,6 +3,7 @@
 from vtframe.wire.compression import compression
 from vtframe.wire.recording import Damage, RecordingReader, Sample, read_sample
 from vtframe.wire.sidecar import SIDECAR_VERSION, Sidecar, load_sidecar, sidecar_path, write_sidecar
+from vtframe.wire.source_file import SourceFile, read_source
 from vtframe.wire.time_unit import NANOS, TimeUnit, check_stated_unit, detect_time_unit, readable, unit_of
 
 __all__ = [
@@ -12,12 +13,14 @@ __all__ = [
     "RecordingReader",
     "Sample",
     "Sidecar",
+    "SourceFile",
     "TimeUnit",
     "check_stated_unit",
     "compression",
     "detect_time_unit",
     "load_sidecar",
     "read_sample",
+    "read_source",
     "readable",
     "sidecar_path",
     "unit_of",

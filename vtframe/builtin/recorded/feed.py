@@ -15,7 +15,7 @@ from vtframe.api import Codec, ConfigError, Fault, Feed, FeedContext, FeedSink, 
 from vtframe.builtin.recorded.identity import Identity, identify
 from vtframe.builtin.recorded.snapshots import check_snapshots
 from vtframe.domain import Instrument
-from vtframe.wire import NANOS, Damage, RecordingReader, TimeUnit, readable
+from vtframe.wire import NANOS, Damage, RecordingReader, TimeUnit, readable, sidecar_path
 
 _BREATH = 256  # messages between two chances for signals, progress and the like
 _NAP = 0.1  # seconds; the longest sleep, so that a stop is soon seen
@@ -61,6 +61,10 @@ class RecordedFeed(Feed):
     def total(self) -> int | None:
         lines = [file.lines for file in self._files]
         return sum(count for count in lines if count is not None) if None not in lines else None
+
+    def files(self) -> Sequence[Path]:
+        """The recordings, each followed by its sidecar, where there is one: it says what the lines mean."""
+        return [path for file in self._files for path in (file.path, sidecar_path(file.path)) if path.is_file()]
 
     def position(self) -> str:
         return "" if self._reader is None else f"{self._reader.path}:{self._reader.lines}"
