@@ -22,6 +22,8 @@ from vtframe.errors import (
     RecordingError,
     VtframeError,
 )
+from vtframe.wire.numbers_seen import NumbersSeen
+from vtframe.wire.plain import fixed, fixed_number, instant, written_decimals
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -53,6 +55,7 @@ __all__ = [
     "Model",
     "ModelBackend",
     "Moment",
+    "NumbersSeen",
     "Part",
     "PluginError",
     "PredictionBlock",
@@ -67,8 +70,12 @@ __all__ = [
     "Top",
     "Trade",
     "VtframeError",
+    "fixed",
+    "fixed_number",
     "floats",
     "hookimpl",
     "hookspec",
+    "instant",
     "ints",
+    "written_decimals",
 ]

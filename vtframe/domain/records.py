@@ -126,6 +126,7 @@ class Records:
         self.events = np.zeros(events, EVENT)
         self.n_frames = 0
         self.n_events = 0
+        self.connection = 0  # that the message in hand came on: for codecs of venues that count messages by connection
         self._seen_frames: np.ndarray | None = None  # the arrays that the views below look into
         self._seen_events: np.ndarray | None = None
 

@@ -108,6 +108,7 @@ class Engine:
             self._advance(ts_recv)
         records = self._records
         records.clear()
+        records.connection = connection
         try:
             name = self._decode(data, records)
         except DecodeError as e:

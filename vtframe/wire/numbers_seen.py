@@ -1,0 +1,61 @@
+"""Units from digits: what the prices and quantities of a recording tell of an instrument's tick, lot and decimals."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from vtframe.errors import DecodeError
+from vtframe.wire.plain import fixed, written_decimals
+
+_DECIMALS = 18
+ENOUGH = 1_000  # different prices that a tick size may be inferred from
+
+
+class NumbersSeen:
+    """The numbers of one instrument. Exact: everything is a whole multiple of 10**-18 and a Python integer."""
+
+    def __init__(self) -> None:
+        self.prices: set[int] = set()  # the first ENOUGH different ones
+        self._tick = 0
+        self._lot = 0
+        self.price_decimals: tuple[int, int] = (_DECIMALS, 0)  # fewest and most that were written
+        self.quantity_decimals: tuple[int, int] = (_DECIMALS, 0)
+
+    def add(self, price: str, quantity: str) -> None:
+        """One level or trade, as written. A quantity of 0 says nothing of lots. Raises DecodeError for what is no number."""
+        if len(self.prices) < ENOUGH:
+            self.prices.add(_wide(price))
+        self._tick = math.gcd(self._tick, _wide(price))
+        self.price_decimals = _reach(self.price_decimals, written_decimals(price))
+        lot = _wide(quantity)
+        if lot:
+            self._lot = math.gcd(self._lot, lot)
+            self.quantity_decimals = _reach(self.quantity_decimals, written_decimals(quantity))
+
+    @property
+    def enough(self) -> bool:
+        """Whether the greatest common divisors may be taken for tick and lot."""
+        return len(self.prices) >= ENOUGH and self._lot > 0
+
+    @property
+    def tick(self) -> Decimal:
+        """Greatest common divisor of the prices; 0 before the first."""
+        return Decimal(self._tick).scaleb(-_DECIMALS).normalize()
+
+    @property
+    def lot(self) -> Decimal:
+        """Greatest common divisor of the quantities; 0 before the first."""
+        return Decimal(self._lot).scaleb(-_DECIMALS).normalize()
+
+
+def _wide(text: str) -> int:
+    """Times 10**18, however large."""
+    if written_decimals(text) > _DECIMALS:
+        raise DecodeError(f"{text[:40]!r} has more than {_DECIMALS} decimals")
+    whole, _, part = text.partition(".")
+    return fixed(whole, 0) * 10**_DECIMALS + (fixed(part, 0) * 10 ** (_DECIMALS - len(part)) if part else 0)
+
+
+def _reach(span: tuple[int, int], value: int) -> tuple[int, int]:
+    return min(span[0], value), max(span[1], value)
