@@ -207,6 +207,9 @@ def export(model: Pipeline, width: int, *, name: str) -> bytes:
     for spare in [tensor for tensor in graph.graph.initializer if tensor.name not in used]:
         graph.graph.initializer.remove(spare)
     graph.doc_string = ""
+    versions = sorted(graph.opset_import, key=lambda opset: opset.domain)  # skl2onnx lists them in the order of a set
+    del graph.opset_import[:]
+    graph.opset_import.extend(versions)
     return bytes(graph.SerializeToString(deterministic=True))
 
 

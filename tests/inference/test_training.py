@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,6 +149,8 @@ def test_the_exported_graph_equals_scikit_learn_and_training_repeats(dataset: Mo
         model = training.train(early, late, seed=3, grid=small)
         graphs.append(training.export(model, 4, name="tiny"))
     assert graphs[0] == graphs[1]
+    domains = [opset.domain for opset in onnx.load_from_string(graphs[0]).opset_import]
+    assert domains == ["", "ai.onnx.ml"], "whatever the hash seed"
     assert training.check_export(graphs[0], model, examples) < training.TOLERANCE
     broken = training.train(early, late, seed=4, grid=small._replace(epochs=1))
     with pytest.raises(SystemExit, match="differs from scikit-learn"):
