@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from vtframe.api import Codec, Feature, Feed, FeedContext, InputFeature, Label
 from vtframe.clock import EventClock
 from vtframe.domain import Instrument, Records
+from vtframe.domain.label import count_invalid, direction, move_bps, unbroken
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.errors import DecodeError
 from vtframe.features.pipeline import Pipeline
 from vtframe.features.sampling import Sampling
-from vtframe.inference.quality import direction, move_bps
 
 CLASSES = ("down", "flat", "up")
 _BLOCK = 4096  # frames handed to the pipeline at once
@@ -144,9 +144,9 @@ def collect(
 def label_rows(rows: Rows, label: Label) -> Examples:
     """Every row of which the class is known: it and all rows up to the horizon are valid. One instrument."""
     meta, horizon = rows.meta, label.horizon_rows
-    valid = meta["valid"] != 0
-    broken = np.concatenate([[0], np.cumsum(~valid)])
-    now = np.flatnonzero(broken[horizon + 1 :] == broken[: -horizon - 1])
+    invalid_before = count_invalid(meta["valid"] != 0)
+    begins = np.arange(max(0, len(meta) - horizon))
+    now = begins[unbroken(invalid_before, begins, begins + horizon)]
     then = now + horizon
     mids = meta["bid"] + meta["ask"]
     moves = move_bps(mids[now], mids[then])

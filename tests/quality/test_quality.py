@@ -15,7 +15,8 @@ from sklearn import metrics
 
 from vtframe.api import BundleInfo, Label, PredictionBlock, RowBlock
 from vtframe.domain import PREDICTION, ROW
-from vtframe.inference.quality import PredictionQuality, direction, move_bps
+from vtframe.domain.label import direction, move_bps
+from vtframe.inference.quality import PredictionQuality
 from vtframe.inference.scores import Scores, macro_f1, spearman
 
 CLASSES = ("down", "flat", "up")

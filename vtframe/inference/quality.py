@@ -13,20 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import BundleInfo, PredictionBlock, RowBlock, SessionInfo
-from vtframe.inference.scores import DOWN, FLAT, UP, Scores
+from vtframe.domain.label import count_invalid, direction, move_bps, unbroken
+from vtframe.inference.scores import Scores
 
 _SLACK = 4096  # rows kept besides those that predictions wait for: how late a prediction may come
-
-
-def move_bps(now: NDArray[Any], then: NDArray[Any]) -> NDArray[np.float64]:
-    """The move between two mids (of any one unit), in bps of the first; float64."""
-    before: NDArray[np.float64] = np.asarray(now, np.float64)
-    return (np.asarray(then, np.float64) / before - 1.0) * 1e4
-
-
-def direction(moves_bps: NDArray[Any], threshold_bps: float) -> NDArray[np.int8]:
-    """UP (1), DOWN (-1) or FLAT (0) of moves in bps; a move of exactly the threshold is flat."""
-    return (moves_bps > threshold_bps).astype(np.int8) - (moves_bps < -threshold_bps).astype(np.int8)
 
 
 class PredictionQuality:
@@ -121,7 +111,7 @@ class _Rows:
         mids = (meta["bid"] + meta["ask"]) / 2.0
         valid = (meta["valid"] != 0) & (mids > 0)
         self.mids = np.concatenate([self.mids, mids])
-        self.invalid_before = np.concatenate([self.invalid_before, self.invalid_before[-1] + np.cumsum(~valid)])
+        self.invalid_before = np.concatenate([self.invalid_before[:-1], count_invalid(valid, int(self.invalid_before[-1]))])
 
     def forget(self, before: int) -> None:
         count = before - self.start
@@ -160,7 +150,7 @@ class _Pending:
         known = at >= 0
         self._missed += int((~known).sum())
         at, outputs = at[known], outputs[known]
-        clean = rows.invalid_before[at] == rows.invalid_before[at + self.horizon + 1]
+        clean = unbroken(rows.invalid_before, at, at + self.horizon)
         self._unlabeled += int((~clean).sum())
         at, outputs = at[clean], outputs[clean]
         if len(at):
@@ -171,6 +161,3 @@ class _Pending:
     def report(self) -> dict[str, Any]:
         waiting = sum(len(numbers) for parts in self._waiting.values() for numbers, _ in parts)
         return self._scores.report() | {"unlabeled": self._unlabeled, "missed": self._missed, "waiting": waiting}
-
-
-__all__ = ["DOWN", "FLAT", "UP", "PredictionQuality", "direction", "move_bps"]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DOWN, FLAT, UP = -1, 0, 1
+from vtframe.domain.label import DOWN, FLAT, UP
+
 _SIGNS = {"down": DOWN, "flat": FLAT, "up": UP}
 _EPS = float(np.finfo(np.float32).eps)  # of the outputs; bounds the logarithm, as scikit-learn does
 _RESERVOIR = 65_536  # pairs kept for the rank correlation
