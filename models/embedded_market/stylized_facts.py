@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 1200.0
-SEED = 7
+SEEDS = tuple(range(1, 9))  # one seed may lie outside what the others span: the table shows all of them
 HORIZONS_MS = np.array([50, 100, 200, 500, 1000, 2000, 5000, 10000])
 STYLES = {"busy": ("#c2410c", "busy (2024)"), "calm": ("#1d4ed8", "calm (2023)")}
 
@@ -84,11 +84,17 @@ def facts(series: Series) -> dict[str, float]:
     }
 
 
-def table(columns: dict[str, dict[str, float]]) -> str:
+def table(columns: dict[str, list[dict[str, float]]]) -> str:
+    """One row a fact; a column of several series shows their median and, in brackets, the range."""
     names = list(columns)
     rows = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    cells = {fact: [f"{columns[name][fact]:.3g}" for name in names] for fact in columns[names[0]]}
+    cells = {fact: [_cell([one[fact] for one in columns[name]]) for name in names] for fact in columns[names[0]][0]}
     return "\n".join([*rows, *(f"| {fact} | {' | '.join(values)} |" for fact, values in cells.items())])
+
+
+def _cell(values: list[float]) -> str:
+    middle = f"{np.median(values):.3g}"
+    return middle if len(values) == 1 else f"{middle} [{min(values):.3g}, {max(values):.3g}]"
 
 
 def _survival(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -98,8 +104,8 @@ def _survival(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return ordered[index], (len(ordered) - index) / len(ordered)
 
 
-def draw(pairs: dict[str, tuple[Series, Series]], path: Path) -> None:
-    """Six panels: dots are recorded, lines are simulated."""
+def draw(pairs: dict[str, tuple[list[Series], list[Series]]], path: Path) -> None:
+    """Six panels: dots are recorded, lines are simulated, one for each seed."""
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True})
     plt.rcParams.update(
         {"grid.color": "#e5e7eb", "axes.edgecolor": "#9ca3af", "axes.titleweight": "bold", "axes.titlesize": 10}
@@ -107,9 +113,13 @@ def draw(pairs: dict[str, tuple[Series, Series]], path: Path) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(12, 6.6), constrained_layout=True)
     for regime, both in pairs.items():
         color, label = STYLES[regime]
-        for series, real in zip(both, (True, False), strict=True):
-            look: dict[str, Any] = {"color": color, "label": f"{label}, {'recorded' if real else 'simulated'}"}
-            look |= {"marker": "o", "ms": 4, "ls": "none", "alpha": 0.75} if real else {"lw": 1.8}
+        shown = [
+            (series, real, number) for real, many in zip((True, False), both, strict=True) for number, series in enumerate(many)
+        ]
+        for series, real, number in shown:
+            name = f"{label}, {'recorded' if real else f'simulated, {len(SEEDS)} seeds'}"
+            look: dict[str, Any] = {"color": color, "label": None if number else name}
+            look |= {"marker": "o", "ms": 4.5, "ls": "none", "zorder": 3} if real else {"lw": 0.9, "alpha": 0.55}
             widths = np.array([1, 2, 3, 5, 10, 20])
             axes[0, 0].plot(widths, [max(1e-6, np.mean(series.spread >= width)) for width in widths], **look)
             axes[0, 1].plot(np.arange(1, DEPTH + 1), series.depth.mean(axis=0) / 1000, **look)
@@ -153,13 +163,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds binance/")
     arguments = parser.parse_args()
     pairs = {
-        regime: (recorded(read(arguments.data, names)), simulated(regime, seconds=SECONDS, seed=SEED))
+        regime: ([recorded(read(arguments.data, names))], [simulated(regime, seconds=SECONDS, seed=seed) for seed in SEEDS])
         for regime, names in REGIMES.items()
     }
     columns = {
-        f"{regime}, {kind}": facts(series)
+        f"{regime}, {kind}": [facts(series) for series in many]
         for regime, both in pairs.items()
-        for kind, series in zip(("recorded", "simulated"), both, strict=True)
+        for kind, many in zip(("recorded", "simulated"), both, strict=True)
     }
     text = table(columns)
     print(text)

@@ -1,4 +1,4 @@
-"""A compiled random stream with its state in an array: the same seed gives the same numbers on every machine.
+"""A compiled random stream with its state in an array: the same seed gives the same numbers, whatever the C library.
 
 xoshiro256++ 1.0 and splitmix64 of Blackman and Vigna (2019), "Scrambled linear pseudorandom number generators"
 (https://prng.di.unimi.it, public domain). The logarithm is our own, of additions, multiplications and one division, because
