@@ -48,7 +48,7 @@ class Binder:
         bound.__qualname__ = function.__qualname__
         bound.__module__ = self._module
         made = compiled(bound)
-        self._bound[id(function)] = made  # before its references, so that it may call itself
+        self._bound[id(function)] = made
         self._keep.append(function)
         shims: dict[tuple[bool, str], ModuleType] = {}
         for reference in references(function, feature):

@@ -77,6 +77,7 @@ class KernelCache:
             weakref.finalize(module, shutil.rmtree, copy, ignore_errors=True)
         except Exception as error:  # noqa: BLE001 - whatever a damaged cache raises, compiling afresh is the answer
             sys.modules.pop(code.name, None)
+            shutil.rmtree(folder, ignore_errors=True)
             self._report(f"the kernel cache {folder} cannot be read ({error}); compiling afresh")
             return None
         return module

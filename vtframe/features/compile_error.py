@@ -68,9 +68,9 @@ def _kernel_error(error: NumbaError, feature: str, file: str, line: int) -> Kern
     places = [(name, int(number)) for name, number in _PLACE.findall(text)]
     loc: Any = getattr(error, "loc", None)
     if loc is not None:
-        places.insert(0, (loc.filename, loc.line))
+        places.append((loc.filename, loc.line))
     own = [place for place in places if "site-packages" not in place[0] and not place[0].startswith("<")]
-    name, number = own[-1] if own else (file, line)
+    name, number = own[0] if own else (file, line)  # the innermost comes first
     path = str(Path(name).resolve()) if name else ""
     construct = linecache.getline(path, number).strip()
     problem = "it cannot be compiled: " + _summary(text) + (f" in `{construct}`" if construct else "")

@@ -33,6 +33,7 @@ class Digest:
         self._hash = hashlib.sha256()
         self._seen: dict[int, int] = {}  # function: order of its first visit
         self._keep: list[FunctionType] = []  # so that no id is used twice
+        self._open: list[FunctionType] = []  # being visited, the outermost first
 
     def text(self, *parts: object) -> None:
         for part in parts:
@@ -49,6 +50,9 @@ class Digest:
 
     def function(self, function: FunctionType, feature: str) -> None:
         """The function, and every function and value that it can reach. Raises KernelError for what cannot be compiled."""
+        if function in self._open:
+            problem = f"{function.__name__} calls itself, which a kernel from the cache cannot do; write it as a loop"
+            raise KernelError(feature, problem, place_of(function))
         known = self._seen.get(id(function))
         if known is not None:
             self.text("again", known)
@@ -61,9 +65,11 @@ class Digest:
         for name, default in sorted((function.__kwdefaults__ or {}).items()):
             self.text(name)
             self._constant(default)
+        self._open.append(function)
         for reference in references(function, feature):
             self.text(*reference.path)
             self._value(reference, function, feature)
+        self._open.pop()
 
     def _value(self, reference: Reference, function: FunctionType, feature: str) -> None:
         value = reference.value

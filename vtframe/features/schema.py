@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from vtframe.api import InputFeature
+from vtframe.api import Feature, InputFeature, KernelError
 from vtframe.features.plan import Plan
 from vtframe.features.sampling import Sampling
 
@@ -19,10 +20,18 @@ def input_features(layout: Plan) -> list[InputFeature]:
             use=placed.feature.name,
             label=placed.feature.label,
             columns=placed.feature.columns(placed.kernel),
-            settings=placed.feature.settings(),
+            settings=_settings(placed.feature),
         )
         for placed in layout.placed
     ]
+
+
+def _settings(feature: Feature) -> dict[str, Any]:
+    try:
+        return feature.settings()
+    except TypeError as error:
+        problem = f"its settings are not plain values that a bundle could state: {error}"
+        raise KernelError(feature.label, problem) from error
 
 
 def schema_hash(schema: Sequence[InputFeature], sampling: Sampling, dtype: str) -> str:
