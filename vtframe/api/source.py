@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -32,6 +32,7 @@ class Codec(Part):
     """Decodes one venue's messages. ``decode`` is on the hot path."""
 
     venues: ClassVar[tuple[str, ...]] = ()  # the venues (as in Instrument.venue) whose messages it reads
+    reference_of: ClassVar[str] = ""  # the codec that this one is the plain twin of: used only where it is named
 
     def open(self, instruments: InstrumentTable) -> None:
         """Learn the session's instruments; called once before ``decode``."""
@@ -90,12 +91,18 @@ class FeedSink(Protocol):
         ...
 
 
+def _say_nothing(message: str) -> None:  # noqa: ARG001 - nobody listens
+    """Where nobody listens."""
+
+
 class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a feed may use: the codecs by name, the folder that relative paths start from, the clock."""
+    """What a feed may use: the codecs by name, the folder that relative paths start from, the clock, and a way to say what
+    takes long while it opens."""
 
     codecs: Mapping[str, type[Codec]]
     folder: Path
     clock: Clock
+    announce: Callable[[str], None] = _say_nothing
 
 
 class Feed(Part):

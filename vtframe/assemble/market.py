@@ -80,9 +80,13 @@ def open_data_side(
     return DataSide(config=config, plugins=plugins, features=features, market=market)
 
 
-def open_market(feed: Feed, config: Config, plugins: Plugins, clock: Clock) -> Market:
+def open_market(
+    feed: Feed, config: Config, plugins: Plugins, clock: Clock, *, announce: Callable[[str], None] | None = None
+) -> Market:
     """Open ``feed`` and its codec. Raises ConfigError for its settings, RecordingError for its files."""
     context = FeedContext(codecs=plugins.registries.codecs.classes(), folder=config.folder, clock=clock)
+    if announce is not None:
+        context = msgspec.structs.replace(context, announce=announce)
     place = config.place("feed")
     try:
         opened: Sequence[Instrument] = feed.open(context)

@@ -83,7 +83,7 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     config = examined.config
     folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / _folder_name())
     clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
-    market = open_market(parts.feed, config, examined.plugins, clock)
+    market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
     instruments = market.instruments
     pipeline = make_pipeline(config, parts.features, market, wishes.on_compile)
     models = {name: _open_model(bundle, examined) for name, bundle in examined.bundles.items()}

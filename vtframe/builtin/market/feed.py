@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -20,6 +21,7 @@ SLICE_NS = 1_000_000_000  # several books are merged in slices of so much market
 PACE_S = 0.01  # how often a paced feed delivers
 _STRIDE = 0x9E3779B97F4A7C15  # between the seeds of several books
 PRICE_DECIMALS = 1
+_LOADING_S = 0.5  # loading the compiled kernel takes a tenth of it
 
 
 def _instrument(index: int) -> Instrument:
@@ -38,6 +40,19 @@ def _instrument(index: int) -> Instrument:
         maker_fee=Decimal("0.0002"),
         taker_fee=Decimal("0.0005"),
     )
+
+
+def _load_kernel(announce: Callable[[str], None]) -> None:
+    """Load the market's kernel, or compile it on a first start; said where that takes longer than loading does."""
+    slow = threading.Timer(_LOADING_S, announce, ("compiling the embedded market; kept for the next start",))
+    slow.daemon = True
+    slow.start()
+    calibration = tables(read_calibration(), "calm")
+    market = SimulatedMarket(
+        calibration, seed=0, start_price=1_000_000, start_ns=START_NS, instrument=0, latency_ns=0, jitter_ns=0
+    )
+    market.generate(Records(frames=64), frames=1, until_ns=START_NS + 1)
+    slow.cancel()
 
 
 class EmbeddedMarket(Feed):
@@ -84,6 +99,7 @@ class EmbeddedMarket(Feed):
             )
             for index in range(self.instruments)
         ]
+        _load_kernel(context.announce)
         return [_instrument(index) for index in range(self.instruments)]
 
     def sequence_rule(self, instrument: int) -> SequenceRule:
