@@ -169,7 +169,7 @@ def test_a_bad_bundle_is_refused(name: str, config: Path, capsys: pytest.Capture
 def test_a_strategy_that_cannot_start_leaves_no_folder(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = STRATEGY + "    def start(self, view): raise RuntimeError('no start')\n"
     text = with_local(code)(config.read_text(), config.parent).replace(
-        'use = "probability", enter = 0.5, exit = 0.34, ', 'use = "mine", '
+        'use = "probability", enter = 0.5, exit = 0.34, min_edge_bps = 0.34, ', 'use = "mine", '
     )
     config.write_text(text.replace("assume_fees_bps = 0 ", "").replace('use = "mine", }', 'use = "mine" }'))
     assert "no start" in refused([str(config)], config.parent / "session", capsys)
