@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from vtframe.domain import Instrument
 from vtframe.errors import DecodeError
 from vtframe.wire.plain import fixed, written_decimals
 
@@ -37,6 +38,11 @@ class NumbersSeen:
     def enough(self) -> bool:
         """Whether the greatest common divisors may be taken for tick and lot."""
         return len(self.prices) >= ENOUGH and self._lot > 0
+
+    def fit(self, instrument: Instrument) -> bool:
+        """Whether all numbers are whole ticks, and quantities that the instrument's decimals can hold."""
+        tick = int(instrument.price(instrument.tick_size).scaleb(_DECIMALS))
+        return self._tick % tick == 0 and self._lot % 10 ** (_DECIMALS - instrument.quantity_decimals) == 0
 
     @property
     def tick(self) -> Decimal:

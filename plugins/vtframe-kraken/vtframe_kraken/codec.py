@@ -1,0 +1,49 @@
+"""Kraken's codec: spot books with checksums, and trades, from WebSocket v1 and v2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from vtframe.api import Codec, InstrumentTable
+from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
+from vtframe_kraken.known import VENUE, names
+from vtframe_kraken.recognition import recognize
+from vtframe_kraken.reference import Pair, Reference
+
+CHECKSUM = ChecksumRule(levels=10)
+"""Asks from the lowest, then bids from the highest; digits without point and zeros in front:
+https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2."""
+
+
+class KrakenCodec(Codec):
+    """Books (every depth) and trades of spot pairs. Kraken numbers no messages: the checksum in each is what finds a loss.
+
+    A number whose digits are not the pair's decimals is a broken message, for the checksum is made of the digits sent
+    (docs/venues/kraken.md).
+    """
+
+    name = "kraken"
+    venues: ClassVar[tuple[str, ...]] = (VENUE,)
+
+    def open(self, instruments: InstrumentTable) -> None:
+        pairs = {
+            name: Pair(index, instrument.price_decimals, instrument.quantity_decimals)
+            for index, instrument in enumerate(instruments)
+            if instrument.venue == VENUE
+            for name in names(instrument.symbol)
+        }
+        self._reference = Reference(pairs)
+
+    def decode(self, data: bytes, records: Records) -> str:
+        return self._reference.decode(data, records)
+
+    def sequence_rule(self, instrument: int) -> SequenceRule:
+        return SequenceRule.NONE
+
+    def checksum_rule(self, instrument: int) -> ChecksumRule:
+        return CHECKSUM
+
+    @classmethod
+    def recognize(cls, messages: Iterable[bytes]) -> Sequence[Instrument]:
+        return recognize(messages)
