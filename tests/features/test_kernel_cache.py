@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vtframe.features.cache import Generated, KernelCache, _hashes
 from vtframe.features.fuse import SIGNATURE
+from vtframe.kernels.cache import Generated, KernelCache, _hashes
 
 RUN = """
 import importlib, json, sys
@@ -224,7 +224,7 @@ def test_a_cache_that_can_only_be_read_is_used(
     cache = KernelCache(tmp_path)
     loaded(cache)
     forget()
-    monkeypatch.setattr("vtframe.features.cache._is_writable", lambda _: False)
+    monkeypatch.setattr("vtframe.kernels.cache._is_writable", lambda _: False)
     assert loaded(cache) == (1, 0)
 
 

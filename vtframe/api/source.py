@@ -91,7 +91,7 @@ class FeedSink(Protocol):
         ...
 
 
-def _say_nothing(message: str) -> None:  # noqa: ARG001 - nobody listens
+def _say_nothing(message: str) -> None:
     """Where nobody listens."""
 
 

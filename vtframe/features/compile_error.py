@@ -12,8 +12,8 @@ from numba import typeof
 from numba.core.errors import NumbaError
 
 from vtframe.api import BookTop, Delta, KernelError, Moment, Trade
-from vtframe.features.bind import Binder
 from vtframe.features.plan import HOOKS, Placed, Plan, state_type
+from vtframe.kernels.bind import Binder
 
 _PLACE = re.compile(r'File "([^"]+)", line (\d+)')
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")

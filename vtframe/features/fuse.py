@@ -18,15 +18,16 @@ from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
-from vtframe.features import bind, generate, loop
+from vtframe.features import generate, loop
 from vtframe.features import layout as at
-from vtframe.features.bind import Binder, compiled
-from vtframe.features.cache import Generated, KernelCache
 from vtframe.features.compile_error import explain
-from vtframe.features.digest import Digest
-from vtframe.features.fingerprint import fingerprint_parts
 from vtframe.features.plan import HOOKS, Plan, state_type
 from vtframe.features.sampling import Sampling
+from vtframe.kernels import bind
+from vtframe.kernels.bind import Binder, compiled
+from vtframe.kernels.cache import Generated, KernelCache
+from vtframe.kernels.digest import Digest
+from vtframe.kernels.fingerprint import fingerprint_parts
 
 SIGNATURE = types.int64(HANDLES, types.int64, types.int64)
 """Of the entry: (table of arrays, first frame, last frame) -> one of layout's codes."""

@@ -22,14 +22,14 @@ from vtframe.buffers.ring import RowType
 from vtframe.domain import ROW, BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
 from vtframe.errors import InvariantError
 from vtframe.features import layout as at
-from vtframe.features.bind import settings
-from vtframe.features.cache import KernelCache
-from vtframe.features.fingerprint import fingerprint
 from vtframe.features.fuse import fuse
 from vtframe.features.generate import ARRAYS
 from vtframe.features.plan import plan
 from vtframe.features.sampling import Sampling
 from vtframe.features.schema import input_features, schema_hash
+from vtframe.kernels.bind import settings
+from vtframe.kernels.cache import KernelCache
+from vtframe.kernels.fingerprint import fingerprint
 
 RING_ROWS = 4096
 _FRAMES, _EVENTS, _BOOKS, _CONTROL = (ARRAYS.index(name) for name in ("frames", "events", "books", "control"))

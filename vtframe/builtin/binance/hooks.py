@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from vtframe.api import Codec, hookimpl
 from vtframe.builtin.binance.codec import BinanceCodec
+from vtframe.builtin.binance.reference import BinanceReferenceCodec
 
 
 @hookimpl
 def register_codecs() -> Sequence[type[Codec]]:
-    return (BinanceCodec,)
+    return (BinanceCodec, BinanceReferenceCodec)

@@ -6,22 +6,13 @@ https://developers.binance.com/docs/derivatives; the venue's one-letter names ar
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw
 
 UpdateId = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=9_000_000_000_000)]  # fits int64 in nanoseconds
-
-M = TypeVar("M")
-
-
-class Combined(msgspec.Struct, Generic[M], gc=False):
-    """``{"stream": ..., "data": ...}``."""
-
-    stream: str
-    data: M
 
 
 class DepthUpdate(msgspec.Struct, gc=False):

@@ -64,6 +64,7 @@ def identify(
     sample = read_sample(path, lines)
     if codec is not None:
         _class(codec, codecs, str(path))
+    codecs = {name: cls for name, cls in codecs.items() if not cls.reference_of or name == codec}
     beside = sidecar_path(path)
     sidecar = load_sidecar(beside) if use_sidecar and beside.is_file() else None
     if sidecar is not None:

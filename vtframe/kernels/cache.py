@@ -20,7 +20,7 @@ import msgspec
 import numba
 import platformdirs
 
-from vtframe.features.bind import STRICT, settings
+from vtframe.kernels.bind import STRICT, settings
 
 _SOURCE = "kernel.py"
 _MANIFEST = "manifest.json"

@@ -7,8 +7,9 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numba
+from numba import types
 
-from vtframe.features.references import is_trusted, plain_function, references
+from vtframe.kernels.references import is_trusted, plain_function, references
 
 settings: Any = numba.config
 STRICT: dict[str, Any] = {"error_model": "numpy"}  # an empty book gives nan, not an exception; no fastmath, no parallel
@@ -22,10 +23,12 @@ class Binder:
     All of them get ``module`` for their module's name. Numba makes a symbol of module, name and a counter that starts anew in
     every process: without a module of its own, a kernel from the cache would be linked to another kernel's functions.
     ``replace`` puts other values in the place of functions and of a module's constants: ``{function: value}`` and
-    ``{(module name, global name): value}``.
+    ``{(module name, global name): value}``. Without ``literals`` a constant argument is compiled as any of its type: one
+    version of a function where numba makes one for every constant.
     """
 
-    def __init__(self, module: str, replace: Mapping[Any, Any] | None = None) -> None:
+    def __init__(self, module: str, replace: Mapping[Any, Any] | None = None, *, literals: bool = True) -> None:
+        self._literals = literals
         self._module = module
         self._replace = dict(replace or {})
         self._bound: dict[int, Any] = {}
@@ -47,7 +50,7 @@ class Binder:
         bound.__kwdefaults__ = function.__kwdefaults__
         bound.__qualname__ = function.__qualname__
         bound.__module__ = self._module
-        made = compiled(bound)
+        made = compiled(bound) if self._literals else _without_literals(compiled(bound))
         self._bound[id(function)] = made
         self._keep.append(function)
         shims: dict[tuple[bool, str], ModuleType] = {}
@@ -89,6 +92,19 @@ class Binder:
 def compiled(function: Callable[..., Any]) -> Any:
     """``function`` as a dispatcher under the strict options; itself where compilation is switched off."""
     return function if settings.DISABLE_JIT else numba.njit(**_INNER)(function)
+
+
+def _without_literals(dispatcher: Any) -> Any:
+    """The dispatcher, choosing its version by types only."""
+    if settings.DISABLE_JIT:
+        return dispatcher
+    choose = dispatcher.get_call_template
+
+    def by_type(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return choose(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
+
+    dispatcher.get_call_template = by_type
+    return dispatcher
 
 
 def _root(function: FunctionType, name: str, *, cell: bool) -> Any:

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from llvmlite import binding
 
-from vtframe.features.bind import settings
+from vtframe.kernels.bind import settings
 
 
 @cache

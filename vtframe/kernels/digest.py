@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vtframe.errors import KernelError
-from vtframe.features.references import (
+from vtframe.kernels.references import (
     Reference,
     is_constant,
     is_known,

@@ -1,0 +1,243 @@
+"""Diffs and snapshots from their bytes. Plain Python that is compiled with the codec."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtframe.api.scan import (
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    COMMA,
+    GROUP,
+    LENGTH,
+    N_EVENTS,
+    N_FRAMES,
+    OPEN_ARRAY,
+    Output,
+    expect,
+    find_symbol,
+    first_item,
+    name,
+    next_item,
+    put_event,
+    put_frame,
+    same,
+    scan_int,
+    scan_key,
+    scan_quoted_decimal,
+    scan_string,
+    skip_value,
+)
+from vtframe.builtin.binance.kernel_members import (
+    ABSENT,
+    CLEAR_EVENT,
+    DELTA_EVENT,
+    DEPTH,
+    DEPTH_FRAME,
+    FUTURES,
+    INSTRUMENT,
+    KEY_ASKS,
+    KEY_BIDS,
+    KEY_E,
+    KEY_SYMBOL,
+    KEY_T,
+    KEY_U,
+    LAST_UPDATE_ID,
+    MISSING,
+    MS,
+    ORDER,
+    PRICE_DECIMALS,
+    QUANTITY_DECIMALS,
+    RANGE,
+    REPEATED,
+    SEEN,
+    SNAPSHOT,
+    SNAPSHOT_FLAG,
+    SNAPSHOT_FRAME,
+    SPOT,
+    STRAY_SNAPSHOT,
+    UNSEEN,
+    USDM,
+    KEY_a,
+    KEY_b,
+    KEY_pu,
+    KEY_s,
+    KEY_u,
+    checked_id,
+    checked_time,
+    skip_other,
+)
+
+
+def read_levels(text: Any, at: int, events: Any, n: int, side: int, ts_event: int, flags: int, units: Any) -> tuple[int, int]:
+    """``[["61773.6","1001"],...]`` to events from place ``n``: (next place, position), where a code may stand in either."""
+    instrument, price_decimals, quantity_decimals = units[INSTRUMENT], units[PRICE_DECIMALS], units[QUANTITY_DECIMALS]
+    more, at = first_item(text, at, OPEN_ARRAY, CLOSE_ARRAY)
+    while more:
+        at = expect(text, at, OPEN_ARRAY)
+        price, at = scan_quoted_decimal(text, at, price_decimals)
+        at = expect(text, at, COMMA)
+        quantity, at = scan_quoted_decimal(text, at, quantity_decimals)
+        at = expect(text, at, CLOSE_ARRAY)
+        if at < 0:
+            return n, at
+        n = put_event(events, n, ts_event, DELTA_EVENT, side, price, quantity, instrument, flags, 0)
+        more, at = next_item(text, at, CLOSE_ARRAY)
+    return n, at
+
+
+def read_depth(text: Any, at: int, out: Output, symbols: Any) -> tuple[int, int]:
+    """A diff, from behind its type. Sides come last: only then are symbol, market (by ``pu``) and time known."""
+    time, engine_time, first_id, last_id, previous_id = ABSENT, ABSENT, ABSENT, ABSENT, ABSENT
+    symbol, symbol_stop = ABSENT, ABSENT
+    row = -1
+    n = out.counts[N_EVENTS]
+    found = 0
+    more, at = next_item(text, at, CLOSE_OBJECT)
+    while more:
+        start, stop, at = scan_key(text, at)
+        key = name(text, start, stop)
+        bit = 0
+        if key == KEY_b or key == KEY_a:
+            bit = 1 if key == KEY_b else 2
+            if bit == 1:
+                if found & (4 | 8) != 4 | 8:
+                    return ORDER, ORDER
+                row = find_symbol(text, symbol, symbol_stop, SPOT if previous_id < 0 else FUTURES, symbols)
+            elif not found & 1:
+                return ORDER, ORDER
+            if row < 0:
+                at = skip_value(text, at)
+            else:
+                ts_event = (time if engine_time < 0 else engine_time) * MS
+                n, at = read_levels(text, at, out.events, n, 1 if bit == 1 else -1, ts_event, 0, symbols[row])
+        elif key == KEY_s:
+            bit = 4
+            symbol, symbol_stop, at = scan_string(text, at)
+        elif key == KEY_E:
+            bit = 8
+            time, at = scan_int(text, at)
+            at = checked_time(time, at)
+        elif key == KEY_T:
+            bit = 16
+            engine_time, at = scan_int(text, at)
+            at = checked_time(engine_time, at)
+        elif key == KEY_U:
+            bit = 32
+            first_id, at = scan_int(text, at)
+            at = checked_id(first_id, at)
+        elif key == KEY_u:
+            bit = 64
+            last_id, at = scan_int(text, at)
+            at = checked_id(last_id, at)
+        elif key == KEY_pu:
+            bit = 128
+            previous_id, at = scan_int(text, at)
+            at = checked_id(previous_id, at)
+        else:
+            at = skip_other(text, at, key)
+        if bit:
+            if found & bit:
+                return REPEATED, REPEATED
+            if bit & (16 | 128) and found & 1:
+                return ORDER, ORDER  # it decides what the levels already read are
+            found |= bit
+        more, at = next_item(text, at, CLOSE_OBJECT)
+    if at < 0:
+        return at, at
+    if found | 16 | 128 != 255:
+        return MISSING, MISSING
+    if row < 0:
+        return DEPTH, at
+    if last_id < first_id:
+        return RANGE, RANGE
+    code = put_frame(out, n, DEPTH_FRAME, symbols[row, INSTRUMENT], first_id, last_id, previous_id, -1)
+    return (DEPTH, at) if code == 0 else (code, code)
+
+
+def note_seen(out: Output, cells: Any) -> None:
+    """Remember which ids a book's diffs reach over: a snapshot that names no symbol is told by them."""
+    frame = out.frames[out.counts[N_FRAMES] - 1]
+    place = SEEN + 2 * frame["instrument"]
+    if cells[place] == UNSEEN:
+        cells[place] = frame["first_id"]
+    cells[place + 1] = frame["last_id"]
+
+
+def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> tuple[int, int]:
+    """A REST depth snapshot, from behind the name of its first member, ``lastUpdateId``."""
+    time, engine_time = ABSENT, ABSENT
+    symbol, symbol_stop = ABSENT, ABSENT
+    row = -1
+    n = out.counts[N_EVENTS]
+    found = 0
+    last_id, at = scan_int(text, at)
+    more, at = next_item(text, checked_id(last_id, at), CLOSE_OBJECT)
+    while more:
+        start, stop, at = scan_key(text, at)
+        key = name(text, start, stop)
+        bit = 0
+        if key == KEY_BIDS or key == KEY_ASKS:
+            bit = 1 if key == KEY_BIDS else 2
+            ts_event = max(engine_time if engine_time >= 0 else time, 0) * MS
+            if bit == 1:
+                row = snapshot_row(text, symbol, symbol_stop, last_id, SPOT if time < 0 else FUTURES, symbols, cells)
+                if row >= 0:
+                    instrument = symbols[row, INSTRUMENT]
+                    n = put_event(out.events, n, ts_event, CLEAR_EVENT, 0, 0, 0, instrument, SNAPSHOT_FLAG, 0)
+            elif not found & 1:
+                return ORDER, ORDER
+            if row < 0:
+                at = skip_value(text, at)
+            else:
+                side = 1 if bit == 1 else -1
+                n, at = read_levels(text, at, out.events, n, side, ts_event, SNAPSHOT_FLAG, symbols[row])
+        elif key == KEY_E:
+            bit = 4
+            time, at = scan_int(text, at)
+            at = checked_time(time, at)
+        elif key == KEY_T:
+            bit = 8
+            engine_time, at = scan_int(text, at)
+            at = checked_time(engine_time, at)
+        elif key == KEY_SYMBOL:
+            bit = 16
+            symbol, symbol_stop, at = scan_string(text, at)
+        elif same(text, start, stop, LAST_UPDATE_ID):
+            return REPEATED, REPEATED
+        else:
+            at = skip_other(text, at, key)
+        if found & bit:
+            return REPEATED, REPEATED
+        if bit > 2 and found & 3:
+            return ORDER, ORDER  # it decides what the levels already read are
+        found |= bit
+        more, at = next_item(text, at, CLOSE_OBJECT)
+    if at < 0:
+        return at, at
+    if found & 3 != 3:
+        return MISSING, MISSING
+    if row < 0:
+        return (STRAY_SNAPSHOT if symbol < 0 else SNAPSHOT), at
+    code = put_frame(out, n, SNAPSHOT_FRAME, symbols[row, INSTRUMENT], -1, last_id, -1, -1)
+    return (SNAPSHOT, at) if code == 0 else (code, code)
+
+
+def snapshot_row(text: Any, symbol: int, symbol_stop: int, last_id: int, group: int, symbols: Any, cells: Any) -> int:
+    """Whose book a snapshot is: its symbol's, else that of the market's only instrument, or of the only one whose diffs
+    reach over its id; -1 where that is none, or not one alone. ``group`` is FUTURES for USD-M."""
+    if symbol >= 0:
+        return find_symbol(text, symbol, symbol_stop, FUTURES, symbols)
+    count, reached = 0, 0
+    only, reaching = -1, -1
+    for row in range(len(symbols)):
+        if symbols[row, LENGTH] != 0 and symbols[row, GROUP] == group and (group == SPOT or symbols[row, USDM]):
+            count += 1
+            only = row
+            place = SEEN + 2 * symbols[row, INSTRUMENT]
+            if cells[place] != UNSEEN and cells[place] <= last_id <= cells[place + 1]:
+                reached += 1
+                reaching = row
+    if count == 1:
+        return only
+    return reaching if reached == 1 else -1
