@@ -1,0 +1,119 @@
+"""A feed's sink that makes every row, in blocks: inputs are numbered, decoded and computed as the engine does it live.
+
+What the engine numbers besides market data (damage, commands) has its number here too, so that rows name the same inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from vtframe.api import Codec, DecodeError
+from vtframe.domain import Records
+from vtframe.errors import InvariantError
+from vtframe.features.pipeline import Pipeline, RowBatch
+
+BLOCK = 4096  # frames handed to the pipeline at once
+
+
+class Collector:
+    """Hands every block of rows to ``receive``, in the order in which they were made.
+
+    ``taken`` are numbers of inputs that a journal holds and the feed does not bring; no message gets one of them. ``enough``
+    is asked between blocks: the feed stops once it says so. Call ``flush`` when the feed has returned.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        codec: Codec | None,
+        receive: Callable[[RowBatch], None],
+        *,
+        taken: Collection[int] = (),
+        enough: Callable[[], bool] = bool,
+    ) -> None:
+        self.number = 0  # of the next input
+        self.inputs = 0  # messages and frames taken, for progress
+        self.damage: list[str] = []
+        self.damaged = 0
+        self._pipeline = pipeline
+        self._decode = codec.decode if codec is not None else _no_codec
+        self._receive = receive
+        self._taken = frozenset(taken)
+        self._last_taken = max(self._taken, default=-1)
+        self._enough = enough
+        self._stopping = False
+        self._records = Records(frames=2 * BLOCK)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        records = self._records
+        first = records.n_frames
+        number = self.number
+        if number in self._taken:
+            number = self._free(number)
+        self.number = number + 1
+        self.inputs += 1
+        try:
+            self._decode(data, records)
+        except DecodeError as e:
+            self.on_damage(f"input {number}", str(e))
+            return
+        if records.n_frames > first:
+            records.stamp(number=number, ts_recv=ts_recv, connection=connection, first_frame=first)
+            if records.n_frames >= BLOCK:
+                self.flush()
+
+    def on_records(self, records: Records) -> None:
+        self.flush()
+        count = records.n_frames
+        self.inputs += count
+        numbers = np.arange(self.number, self.number + count)
+        if self._last_taken >= self.number:
+            numbers = np.array([self._next() for _ in range(count)], np.int64)
+        else:
+            self.number += count
+        records.frames["input"][:count] = numbers
+        self._take(records)
+
+    def on_damage(self, where: str, problem: str) -> None:
+        """The engine notes it in the journal, under a number of its own."""
+        if self.number > self._last_taken:  # else the journal says which number that was
+            self.number += 1
+        self.damaged += 1
+        if len(self.damage) < 100:
+            self.damage.append(f"{where}: {problem}")
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        if self.number > self._last_taken:
+            self.number += 1
+
+    def flush(self) -> None:
+        """Compute what has gathered."""
+        if self._records.n_frames:
+            self._take(self._records)
+            self._records.clear()
+
+    def _take(self, records: Records) -> None:
+        for batch in self._pipeline.batch(records.frames[: records.n_frames], records.events[: records.n_events]):
+            if len(batch.meta):
+                self._receive(batch)
+        self._stopping = self._stopping or self._enough()
+
+    def _next(self) -> int:
+        number = self._free(self.number)
+        self.number = number + 1
+        return number
+
+    def _free(self, number: int) -> int:
+        while number in self._taken:
+            number += 1
+        return number
+
+
+def _no_codec(data: bytes, records: Records) -> str:  # noqa: ARG001 - stands in for a codec
+    raise InvariantError("a feed without a codec delivered a message; it must deliver records")
