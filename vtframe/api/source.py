@@ -34,6 +34,11 @@ class Codec(Part):
     venues: ClassVar[tuple[str, ...]] = ()  # the venues (as in Instrument.venue) whose messages it reads
     reference_of: ClassVar[str] = ""  # the codec that this one is the plain twin of: used only where it is named
 
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        """How many messages a compiled codec handed on to its plain twin, by reason; for the report."""
+        return {}
+
     def open(self, instruments: InstrumentTable) -> None:
         """Learn the session's instruments; called once before ``decode``."""
         raise NotImplementedError

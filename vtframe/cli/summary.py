@@ -142,8 +142,9 @@ def _notes(report: Mapping[str, Any]) -> Table | None:
             notes.append(("still held", f"{lane}: {held} (not in the realized profit)"))
     if report["orders"]["open"]:
         notes.append(("open orders", _number(report["orders"]["open"])))
-    for title, key in (("damage", "damage"), ("unknown frames", "unknown_frames")):
-        if report[key]:
+    titles = (("damage", "damage"), ("unknown frames", "unknown_frames"), ("read the slow way", "codec_fallbacks"))
+    for title, key in titles:
+        if report.get(key):
             notes.append((title, ", ".join(f"{name} {count:,}" for name, count in report[key].items())))
     notes += [("sink left out", f"{name}: {reason}") for name, reason in report["sinks_failed"].items()]
     row_log = report.get("row_log", {})

@@ -62,6 +62,7 @@ class Engine:
         meters: Meters,
         journal: JournalWriter,
     ) -> None:
+        self.codec = codec
         self._decode = codec.decode if codec is not None else _no_codec
         self._pipeline = pipeline
         self._models = tuple(models)

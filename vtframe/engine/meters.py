@@ -148,6 +148,7 @@ class Counters(msgspec.Struct, kw_only=True):
     inputs: int = 0
     unknown_frames: Counter[str] = msgspec.field(default_factory=Counter)  # by the name of their type
     damage: Counter[str] = msgspec.field(default_factory=Counter)  # by problem
+    codec_fallbacks: Counter[str] = msgspec.field(default_factory=Counter)  # by reason
 
     def merge(self, other: Counters) -> None:
         for name in self.__struct_fields__:
@@ -155,10 +156,11 @@ class Counters(msgspec.Struct, kw_only=True):
             setattr(self, name, mine + theirs)
 
     def report(self) -> dict[str, Any]:
-        """``counts``, ``unknown_frames`` and ``damage`` in the shape of report.json."""
+        """``counts``, ``unknown_frames``, ``damage`` and ``codec_fallbacks`` in the shape of report.json."""
         fields: Mapping[str, Any] = msgspec.structs.asdict(self)
         return {
             "counts": {name: value for name, value in fields.items() if isinstance(value, int)},
             "unknown_frames": dict(self.unknown_frames),
             "damage": dict(self.damage),
+            "codec_fallbacks": dict(self.codec_fallbacks),
         }

@@ -167,6 +167,7 @@ def _assembled(tally: Tally) -> dict[str, Any]:
         "lanes": tally.lanes(),
         "unknown_frames": known.pop("unknown_frames", {}),
         "damage": known.pop("damage", {}),
+        "codec_fallbacks": known.pop("codec_fallbacks", {}),
         "sinks_failed": known.pop("sinks_failed", {}),
         "warnings": warnings,
     }

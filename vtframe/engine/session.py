@@ -7,6 +7,7 @@ import gc
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -178,6 +179,7 @@ class Session:
             inputs=self.engine.number,
             unknown_frames=self.engine.messages,
             damage=self.engine.damage,
+            codec_fallbacks=Counter(self.engine.codec.fallbacks if self.engine.codec is not None else {}),
         )
 
     def housekeeping(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class BinanceCodec(Codec):
     """Depth diffs, trades, best prices and depth snapshots of spot, USD-M and COIN-M, bare or in combined streams.
 
     The same records as ``binance_reference``, about ten times as fast. What the scanner does not expect
-    is read by the reference; ``fallbacks`` counts it by reason.
+    is read by the reference, and counted in ``fallbacks``.
     """
 
     name = "binance"
@@ -32,7 +32,7 @@ class BinanceCodec(Codec):
     trades: Literal["trade", "aggTrade"] = "trade"
 
     def open(self, instruments: InstrumentTable) -> None:
-        self.fallbacks: Counter[str] = Counter()
+        self._fallbacks: Counter[str] = Counter()
         self._reference = BinanceReferenceCodec(trades=self.trades)
         self._reference.open(instruments)
         ours = [(i, instrument) for i, instrument in enumerate(instruments) if instrument.venue in self.venues]
@@ -52,8 +52,12 @@ class BinanceCodec(Codec):
         if code >= 0:
             return km.NAMES[code]
         if code != km.OTHER:
-            self.fallbacks[_REASONS[code]] += 1
+            self._fallbacks[_REASONS[code]] += 1
         return self._reference.decode(data, records)
+
+    @property
+    def fallbacks(self) -> Mapping[str, int]:
+        return self._fallbacks
 
     def sequence_rule(self, instrument: int) -> SequenceRule:
         return self._reference.sequence_rule(instrument)
