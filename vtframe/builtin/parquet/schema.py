@@ -9,24 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from vtframe.api import ConfigError, Fault, PredictionBlock, RowBlock, SessionInfo
-from vtframe.domain import BookState, Verdict
+from vtframe.dataset.row_columns import NAME, ROW_FIELDS, named, to_arrow
+from vtframe.domain import Verdict
 
 FORMAT_VERSION = 1
-_NAME = pa.dictionary(pa.int32(), pa.string())
-_ROW_FIELDS: list[tuple[str, pa.DataType]] = [
-    ("number", pa.int64()),
-    ("input", pa.int64()),
-    ("ts_event", pa.int64()),
-    ("ts_recv", pa.int64()),
-    ("instrument", _NAME),
-    ("update_id", pa.int64()),
-    ("bid", pa.int64()),
-    ("bid_quantity", pa.int64()),
-    ("ask", pa.int64()),
-    ("ask_quantity", pa.int64()),
-    ("state", _NAME),
-    ("valid", pa.bool_()),
-]
 _PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
     ("row", pa.int64()),
     ("input", pa.int64()),
@@ -38,17 +24,16 @@ _PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
     ("update_id", pa.int64()),
     ("batch", pa.int64()),
     ("batch_size", pa.int32()),
-    ("instrument", _NAME),
-    ("verdict", _NAME),
+    ("instrument", NAME),
+    ("verdict", NAME),
 ]
-_STATES = pa.array([state.name for state in BookState])
 _VERDICTS = pa.array([verdict.value for verdict in Verdict])
 
 
 def row_schema(session: SessionInfo) -> pa.Schema:
     """Schema of row files; raises ConfigError where a feature has the name of one of the fixed columns."""
     values = pa.from_numpy_dtype(np.dtype(session.dtype))
-    return _schema(_ROW_FIELDS, session.columns, values, session, kind="rows", table="[[features]]")
+    return _schema(ROW_FIELDS, session.columns, values, session, kind="rows", table="[[features]]")
 
 
 def prediction_schema(session: SessionInfo, model: str) -> pa.Schema:
@@ -66,21 +51,15 @@ def prediction_schema(session: SessionInfo, model: str) -> pa.Schema:
 
 def row_batch(block: RowBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
     """``block`` as Arrow columns; ``names`` are the session's instruments in the order of their indexes."""
-    meta = block.meta
-    columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in _ROW_FIELDS if kind == pa.int64()}
-    columns["instrument"] = _named(meta["instrument"], names)
-    columns["state"] = _named(meta["state"], _STATES)
-    columns["valid"] = pa.array(meta["valid"] != 0)
-    values = [pa.array(np.ascontiguousarray(block.values[:, i])) for i in range(block.values.shape[1])]
-    return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in _ROW_FIELDS), *values], schema=schema)
+    return to_arrow(block.meta, block.values, schema, names)
 
 
 def prediction_batch(block: PredictionBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
     """``block`` as Arrow columns; outputs are null where a prediction has none."""
     meta = block.meta
-    columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in _PREDICTION_FIELDS if kind != _NAME}
-    columns["instrument"] = _named(meta["instrument"], names)
-    columns["verdict"] = _named(meta["verdict"], _VERDICTS)
+    columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in _PREDICTION_FIELDS if kind != NAME}
+    columns["instrument"] = named(meta["instrument"], names)
+    columns["verdict"] = named(meta["verdict"], _VERDICTS)
     outputs = block.outputs
     values = [pa.array(np.ascontiguousarray(outputs[:, i]), from_pandas=True) for i in range(outputs.shape[1])]
     return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in _PREDICTION_FIELDS), *values], schema=schema)
@@ -119,7 +98,3 @@ def _schema(
         **({"vtframe.model": model} if model else {}),
     }
     return pa.schema([*fixed, *((name, values) for name in names)], metadata=metadata)
-
-
-def _named(codes: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
