@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,10 +32,12 @@ class Units(NamedTuple):
 class Reference:
     """Decodes books and trades. ``depth`` names the book topic that counts; 0: each symbol's first."""
 
-    def __init__(self, instruments: dict[str, Units], depth: int = 0) -> None:
+    def __init__(self, instruments: dict[str, Units], depth: int = 0, on_depth: Callable[[int, int], None] | None = None) -> None:
+        """``on_depth`` is told (instrument, depth) when a symbol's first book has come."""
         self._instruments = instruments
         self._depth = str(depth) if depth else ""
         self._depths: dict[str, str] = {}  # by symbol
+        self._on_depth = on_depth
 
     def decode(self, data: bytes, records: Records) -> str:
         """As ``Codec.decode``."""
@@ -52,9 +54,15 @@ class Reference:
             raise DecodeError(f"broken message: {e}") from None
         return kind
 
-    def depth_of(self, symbol: str, depth: str) -> bool:
+    def _makes_the_book(self, symbol: str, depth: str) -> bool:
         """Whether the topic of this depth is the one that makes the symbol's book."""
-        return (self._depth or self._depths.setdefault(symbol, depth)) == depth
+        if self._depth:
+            return depth == self._depth
+        if symbol not in self._depths:
+            self._depths[symbol] = depth
+            if self._on_depth is not None:
+                self._on_depth(self._instruments[symbol].number, int(depth))
+        return depth == self._depths[symbol]
 
     def _book(self, topic: str, message: Envelope, records: Records) -> None:
         depth, _, symbol = topic.partition(".")
@@ -71,7 +79,7 @@ class Reference:
         bids, asks = _levels(book.b, units), _levels(book.a, units)
         if depth == "1":
             _append_quote(records, units, book, bids=bids, asks=asks, ts_event=ts_event)
-        elif self.depth_of(symbol, depth):
+        elif self._makes_the_book(symbol, depth):
             picture = message.type == "snapshot"
             records.append_levels(
                 kind=int(FrameKind.SNAPSHOT if picture else FrameKind.DEPTH),
