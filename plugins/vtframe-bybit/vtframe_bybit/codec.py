@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from vtframe.api import Codec, ConfigError, Fault, InstrumentTable
-from vtframe.api.scan import LENGTH, LONGEST, REASONS, Scanner, symbol_table
+from vtframe.api.scan import COMPILED, LENGTH, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.domain import Instrument, Records, SequenceRule
 from vtframe_bybit import kernel
 from vtframe_bybit.known import VENUES, known_instrument
@@ -44,8 +44,11 @@ class BybitCodec(Codec):
         self._fallbacks: Counter[str] = Counter()
         self._reference = Reference(units, self.depth, self._on_depth)
         ours = {symbol: unit for symbol, unit in units.items() if len(symbol.encode()) <= LONGEST}
-        self._symbols = symbol_table([(0, symbol) for symbol in ours], [(*unit, self.depth) for unit in ours.values()])
-        self._scan = Scanner(self.name, kernel.read, symbols=self._symbols, cells=np.zeros(1, np.int64)).scan
+        self._symbols = symbol_table({(0, symbol): (*unit, self.depth) for symbol, unit in ours.items()})
+        if COMPILED:
+            self._scan = Scanner(self.name, kernel.read, symbols=self._symbols, cells=np.zeros(1, np.int64)).scan
+        else:
+            self.decode = self._reference.decode  # type: ignore[method-assign]
 
     def decode(self, data: bytes, records: Records) -> str:
         code = self._scan(data, records)

@@ -32,7 +32,9 @@ class Units(NamedTuple):
 class Reference:
     """Decodes books and trades. ``depth`` names the book topic that counts; 0: each symbol's first."""
 
-    def __init__(self, instruments: dict[str, Units], depth: int = 0, on_depth: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self, instruments: dict[str, Units], depth: int = 0, on_depth: Callable[[int, int], None] | None = None
+    ) -> None:
         """``on_depth`` is told (instrument, depth) when a symbol's first book has come."""
         self._instruments = instruments
         self._depth = str(depth) if depth else ""
