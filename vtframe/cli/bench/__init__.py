@@ -29,7 +29,7 @@ GROUPS = ("data", "inference", "live")
 def bench(group: str | None, *, config: Path, recordings: tuple[Path, ...], as_json: bool) -> None:
     """Measure how fast vtframe is on this machine.
 
-    GROUP is data (records to rows, memory), inference (a model call) or live (bytes to order, start-up); all where none is
+    GROUP is data (records to rows, memory), inference (a model call) or live (transports, bytes to order, start-up); all where none is
     named. Medians and ratios are of one run; a ratio above 1 is better than the baseline. The live step needs --recording.
     """
     notes = Console(stderr=True)
@@ -56,8 +56,9 @@ def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Ca
 
         yield from inference.run(config, say)
     if group in (None, "live"):
-        from vtframe.cli.bench import live  # noqa: PLC0415
+        from vtframe.cli.bench import live, transport  # noqa: PLC0415
 
+        yield from transport.run(say)
         if recordings or group == "live":
             yield from live.step(config, recordings, say)
         yield from live.start(config, say)

@@ -1,0 +1,195 @@
+"""Both transports against a real server on loopback: messages, fragments, pings, closes, refusals, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from vtframe.transport import Library, TransportError, connect
+
+LIBRARIES: tuple[Library, ...] = ("websockets", "picows")
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+class Inbox:
+    """A receiver that keeps everything."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[bytes, int]] = []
+        self.closed: list[str] = []
+        self.changed = asyncio.Event()
+
+    def on_message(self, data: bytes, ts_recv: int) -> None:
+        self.messages.append((data, ts_recv))
+        self.changed.set()
+
+    def on_close(self, reason: str) -> None:
+        self.closed.append(reason)
+        self.changed.set()
+
+    async def wait(self, until: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not until():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def server(handler: Handler) -> AsyncIterator[str]:
+    async with serve(handler, "127.0.0.1", 0, compression=None, max_size=None) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        yield f"ws://127.0.0.1:{port}/ws"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_messages_arrive_whole_in_order_with_times_that_never_go_back(library: Library) -> None:
+    sent = [bytes([65 + n % 26]) * (1 + n * 37 % 5000) for n in range(500)]
+
+    async def handler(client: ServerConnection) -> None:
+        assert await client.recv() == '{"method":"SUBSCRIBE"}'
+        for data in sent:
+            await client.send(data, text=True)
+        await client.wait_closed()
+
+    async def main() -> Inbox:
+        inbox, ticks = Inbox(), count(1)
+        async with server(handler) as url:
+            connection = await connect(url, inbox, lambda: next(ticks), library=library)
+            connection.send('{"method":"SUBSCRIBE"}')
+            await inbox.wait(lambda: len(inbox.messages) == len(sent))
+            await connection.close()
+        return inbox
+
+    inbox = asyncio.run(main())
+    assert [data for data, _ in inbox.messages] == sent
+    times = [ts for _, ts in inbox.messages]
+    assert times == sorted(times)
+    assert all(type(data) is bytes for data, _ in inbox.messages)
+    assert len(inbox.closed) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_message_in_fragments_is_one_message(library: Library) -> None:
+    async def handler(client: ServerConnection) -> None:
+        await client.send(["one ", "message ", "in parts"])
+        await client.wait_closed()
+
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with server(handler) as url:
+            connection = await connect(url, inbox, lambda: 7, library=library)
+            await inbox.wait(lambda: bool(inbox.messages))
+            await connection.close()
+        return inbox
+
+    assert asyncio.run(main()).messages == [(b"one message in parts", 7)]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_pings_are_answered(library: Library) -> None:
+    answered: list[bool] = []
+
+    async def handler(client: ServerConnection) -> None:
+        await (await client.ping(b"are you there"))
+        answered.append(True)
+        await client.close()
+
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with server(handler) as url:
+            await connect(url, inbox, lambda: 0, library=library)
+            await inbox.wait(lambda: bool(inbox.closed))
+        return inbox
+
+    assert len(asyncio.run(main()).closed) == 1
+    assert answered == [True]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_close_by_the_server_is_told_once_and_sending_after_it_is_refused(library: Library) -> None:
+    async def handler(client: ServerConnection) -> None:
+        await client.close(4001, "maintenance")
+
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with server(handler) as url:
+            connection = await connect(url, inbox, lambda: 0, library=library)
+            await inbox.wait(lambda: bool(inbox.closed))
+            with pytest.raises(TransportError, match="over"):
+                connection.send("too late")
+            await connection.close()
+        return inbox
+
+    (reason,) = asyncio.run(main()).closed
+    assert "4001" in reason
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_an_abrupt_end_is_told_once(library: Library) -> None:
+    async def handler(client: ServerConnection) -> None:
+        await client.send("last words")
+        client.transport.abort()
+
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with server(handler) as url:
+            await connect(url, inbox, lambda: 0, library=library)
+            await inbox.wait(lambda: bool(inbox.closed))
+        return inbox
+
+    inbox = asyncio.run(main())
+    assert len(inbox.closed) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_message_over_the_limit_ends_the_connection_and_is_not_delivered(library: Library) -> None:
+    async def handler(client: ServerConnection) -> None:
+        await client.send(b"x" * 100_000)
+        await client.wait_closed()
+
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with server(handler) as url:
+            await connect(url, inbox, lambda: 0, library=library, limit=10_000)
+            await inbox.wait(lambda: bool(inbox.closed))
+        return inbox
+
+    inbox = asyncio.run(main())
+    assert inbox.messages == []
+    assert len(inbox.closed) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_no_server_a_refused_upgrade_and_no_url_are_clear_errors(library: Library) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+
+    async def attempt(url: str) -> None:
+        await connect(url, Inbox(), lambda: 0, library=library)
+
+    with pytest.raises(TransportError, match=str(port)):
+        asyncio.run(attempt(f"ws://127.0.0.1:{port}"))
+    with pytest.raises(TransportError, match="not-a-url"):
+        asyncio.run(attempt("not-a-url"))
+
+    async def refused() -> None:
+        async with serve(_nothing, "127.0.0.1", 0, process_request=_refuse) as running:
+            await attempt(f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}")
+
+    with pytest.raises(TransportError, match="403"):
+        asyncio.run(refused())
+
+
+async def _nothing(client: ServerConnection) -> None:
+    await client.wait_closed()
+
+
+def _refuse(client: ServerConnection, _request: object) -> object:
+    return client.respond(403, "no\n")

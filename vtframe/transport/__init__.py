@@ -1,0 +1,34 @@
+"""WebSocket transports behind one contract: ``connect(url, receiver, now_ns, library=...)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
+from typing import Literal
+
+from vtframe.transport import picows_client, websockets_client
+from vtframe.transport.contract import MESSAGE_LIMIT, Connection, Receiver, TransportError
+
+__all__ = ["MESSAGE_LIMIT", "Connection", "Library", "Receiver", "TransportError", "connect"]
+
+Library = Literal["websockets", "picows"]
+
+
+async def connect(
+    url: str,
+    receiver: Receiver,
+    now_ns: Callable[[], int],
+    *,
+    library: Library = "websockets",
+    headers: Mapping[str, str] | None = None,
+    ssl: SSLContext | None = None,
+    limit: int = MESSAGE_LIMIT,
+) -> Connection:
+    """Connect to ``url`` and hand every message to ``receiver``; ``now_ns`` is the clock of ``ts_recv``.
+
+    A message over ``limit`` bytes ends the connection. wss is verified against the system's certificates unless ``ssl`` says
+    otherwise. Raises TransportError.
+    """
+    if library == "picows":
+        return await picows_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)
+    return await websockets_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)

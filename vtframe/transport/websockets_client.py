@@ -1,0 +1,163 @@
+"""The everyday transport: websockets' sans-I/O protocol inside an asyncio Protocol of our own, compression off.
+
+The library's ``async for`` wakes a task per message; here a message is handed on in the callback that read the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidURI, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+
+_CLOSE_S = 3.0
+
+
+class WebsocketsConnection(asyncio.Protocol):
+    """One connection, from the upgrade request to the close frame."""
+
+    def __init__(
+        self, url: str, receiver: Receiver, now_ns: Callable[[], int], *, headers: Mapping[str, str], limit: int
+    ) -> None:
+        self._url = url
+        self._receiver = receiver
+        self._now = now_ns
+        self._headers = headers
+        self._protocol = ClientProtocol(parse_uri(url), max_size=limit)
+        self._parts: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self._over: asyncio.Future[None] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TransportError(self._url, "the event loop gave no stream transport")
+        self._transport = transport
+        request = self._protocol.connect()
+        for name, value in self._headers.items():
+            request.headers[name] = value
+        self._protocol.send_request(request)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        ts_recv = self._now()
+        protocol = self._protocol
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event, ts_recv)
+            elif isinstance(event, Response):
+                self._answered()
+        self._flush()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        protocol = self._protocol
+        if protocol.state is not State.CLOSED:
+            protocol.receive_eof()
+        reason = str(exc or protocol.close_exc if protocol.state is State.CLOSED else exc or "connection lost")
+        if not self.opened.done():
+            problem = protocol.handshake_exc or exc or "the server closed the connection before the handshake"
+            self.opened.set_exception(TransportError(self._url, f"cannot connect: {problem}"))
+        elif not self.opened.cancelled() and self.opened.exception() is None:
+            self._receiver.on_close(reason)
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def send(self, text: str) -> None:
+        if self._protocol.state is not State.OPEN:
+            raise TransportError(self._url, "the connection is over; nothing can be sent")
+        self._protocol.send_text(text.encode())
+        self._flush()
+
+    async def close(self) -> None:
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(1000)
+            self._flush()
+        await self._wait_over()
+
+    async def _wait_over(self) -> None:
+        try:
+            await asyncio.wait_for(asyncio.shield(self._over), _CLOSE_S)
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.abort()
+            await self._over
+
+    def _take(self, frame: Frame, ts_recv: int) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            if frame.fin:
+                self._receiver.on_message(bytes(frame.data), ts_recv)
+            else:
+                self._parts = [bytes(frame.data)]
+        elif opcode is Opcode.CONT:
+            self._parts.append(bytes(frame.data))
+            if frame.fin:
+                whole, self._parts = b"".join(self._parts), []
+                self._receiver.on_message(whole, ts_recv)
+
+    def _answered(self) -> None:
+        if self.opened.done():
+            return
+        error = self._protocol.handshake_exc
+        if error is not None:
+            self.opened.set_exception(TransportError(self._url, f"cannot connect: {error}"))
+        else:
+            self.opened.set_result(None)
+
+    def _flush(self) -> None:
+        """Write what the protocol wants sent: requests, pongs, close frames; an empty piece ends the stream."""
+        transport = self._transport
+        if transport is None:
+            return
+        for piece in self._protocol.data_to_send():
+            if piece:
+                transport.write(piece)
+            elif transport.can_write_eof() and not transport.is_closing():
+                transport.write_eof()
+        if self._protocol.close_expected() and not transport.is_closing() and self._protocol.state is State.CLOSED:
+            transport.close()
+
+
+async def connect(
+    url: str,
+    receiver: Receiver,
+    now_ns: Callable[[], int],
+    *,
+    headers: Mapping[str, str] | None = None,
+    ssl: SSLContext | None = None,
+    limit: int = MESSAGE_LIMIT,
+) -> WebsocketsConnection:
+    """Connect to ``url`` (ws or wss) and hand every message to ``receiver``. Raises TransportError."""
+    try:
+        place = parse_uri(url)
+    except InvalidURI as e:
+        raise TransportError(url, f"is no WebSocket URL: {e}") from None
+    loop = asyncio.get_running_loop()
+    try:
+        _, connection = await loop.create_connection(
+            lambda: WebsocketsConnection(url, receiver, now_ns, headers=headers or {}, limit=limit),
+            place.host,
+            place.port,
+            ssl=(ssl or True) if place.secure else None,
+        )
+    except OSError as e:
+        raise TransportError(url, f"cannot connect: {e}") from None
+    try:
+        await connection.opened
+    except WebSocketException as e:
+        raise TransportError(url, f"cannot connect: {e}") from None
+    return connection
