@@ -48,6 +48,7 @@ from vtframe_kraken.kernel_members import (
     DIGITS,
     INSTRUMENT,
     LARGEST,
+    LATEST_US,
     MISSING,
     NO_FLAGS,
     OTHER,
@@ -81,7 +82,9 @@ def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
 
 def read_v1(text: Any, out: Output, symbols: Any) -> int:
     """``[channel id, payload, ..., channel name, pair]``: the payloads are read when the names behind them are known."""
-    _, at = first_item(text, 0, OPEN_ARRAY, CLOSE_ARRAY)
+    more, at = first_item(text, 0, OPEN_ARRAY, CLOSE_ARRAY)
+    if not more:
+        return MISSING
     more, payloads = next_item(text, skip_value(text, at), CLOSE_ARRAY)
     at = payloads
     count = 0
@@ -174,6 +177,8 @@ def read_levels(text: Any, at: int, events: Any, n: int, side: int, units: Any) 
             return n, newest, at
         if not exact and quantity != 0:
             return n, newest, DIGITS
+        if time > LATEST_US:
+            return n, newest, RANGE
         newest = max(newest, time * US)
         n = put_event(events, n, 0, DELTA_EVENT, side, price, quantity, instrument, NO_FLAGS, 0)
         more, at = next_item(text, at, CLOSE_ARRAY)
@@ -198,7 +203,7 @@ def read_trades(text: Any, at: int, count: int, out: Output, units: Any) -> int:
                 another, at = next_item(text, skip_plain(text, at), CLOSE_ARRAY)
             if at < 0:
                 return at
-            if word != WORD_b and word != WORD_s:
+            if (word != WORD_b and word != WORD_s) or time > LATEST_US:
                 return RANGE
             side = 1 if word == WORD_b else -1
             n = put_event(out.events, n, time * US, TRADE_EVENT, side, price, quantity, units[INSTRUMENT], NO_FLAGS, 0)

@@ -35,6 +35,7 @@ KEY_PRICE, KEY_QUANTITY, KEY_SIDE = packed(b"price"), packed(b"qty"), packed(b"s
 WORD_b, WORD_s, WORD_BUY, WORD_SELL = packed(b"b"), packed(b"s"), packed(b"buy"), packed(b"sell")
 
 US = 1_000  # nanoseconds in a microsecond
+LATEST_US = 9_000_000_000_000_000  # fits int64 in nanoseconds
 LARGEST = 2**32 - 1  # checksum
 POINT, ZERO, NINE = 46, 48, 57
 DELTA_EVENT, TRADE_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.TRADE)
