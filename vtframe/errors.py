@@ -81,15 +81,15 @@ class PluginError(VtframeError):
 
 
 class KernelError(VtframeError):
-    """A feature's kernel cannot be built or compiled; the feature's author can put it right."""
+    """The kernel of a feature (or of another ``kind`` of part) cannot be built or compiled; its author can put it right."""
 
     exit_code = 2
 
-    def __init__(self, feature: str, problem: str, where: str = "") -> None:
+    def __init__(self, feature: str, problem: str, where: str = "", kind: str = "feature") -> None:
         self.feature = feature
         self.problem = problem
         self.where = where
-        super().__init__((f"{where}: " if where else "") + f"feature {feature!r}: {problem}")
+        super().__init__((f"{where}: " if where else "") + f"{kind} {feature!r}: {problem}")
 
 
 class DecodeError(VtframeError):

@@ -21,6 +21,7 @@ from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.errors import ConfigError, Fault
 from vtframe.features.pipeline import Pipeline
 from vtframe.features.sampling import Sampling
+from vtframe.kernels import announcing
 from vtframe.plugins import Plugins
 from vtframe.wire import SourceFile, read_source
 
@@ -63,6 +64,7 @@ def open_data_side(
     overrides: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     builtin: Sequence[str] = PLUGINS,
+    announce: Callable[[str], None] | None = None,
 ) -> DataSide:
     """Open the market side of the configuration at ``path``, whose relative paths start from ``folder`` (by default its own).
 
@@ -76,7 +78,7 @@ def open_data_side(
     feed = decode_feed(config, plugins.registries, faults)
     if faults or feed is None:
         raise ConfigError(*in_order(faults))
-    market = open_market(feed, config, plugins, EventClock())
+    market = open_market(feed, config, plugins, EventClock(), announce=announce)
     return DataSide(config=config, plugins=plugins, features=features, market=market)
 
 
@@ -88,16 +90,17 @@ def open_market(
     if announce is not None:
         context = msgspec.structs.replace(context, announce=announce)
     place = config.place("feed")
-    try:
-        opened: Sequence[Instrument] = feed.open(context)
-    except ConfigError as e:
-        raise ConfigError(*(place.complete(fault) for fault in e.faults)) from None
-    if not opened:
-        raise ConfigError(place.fault("the feed has no instrument"))
-    instruments = SessionInstruments(opened)
-    codec = feed.codec()
-    if codec is not None:
-        codec.open(instruments)
+    with announcing(context.announce):
+        try:
+            opened: Sequence[Instrument] = feed.open(context)
+        except ConfigError as e:
+            raise ConfigError(*(place.complete(fault) for fault in e.faults)) from None
+        if not opened:
+            raise ConfigError(place.fault("the feed has no instrument"))
+        instruments = SessionInstruments(opened)
+        codec = feed.codec()
+        if codec is not None:
+            codec.open(instruments)
     rule = codec.sequence_rule if codec is not None else feed.sequence_rule
     rules = tuple(rule(index) for index in range(len(instruments)))
     return Market(feed=feed, codec=codec, instruments=instruments, rules=rules)

@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,13 +43,26 @@ class Generated(msgspec.Struct, frozen=True):
         return f"vtframe_kernel_{self.digest[:32]}"
 
 
+_announce: ContextVar[Callable[[str], None]] = ContextVar("announce", default=lambda _: None)
+
+
+@contextmanager
+def announcing(announce: Callable[[str], None]) -> Iterator[None]:
+    """Within it, every cache that was told nothing else says what it compiles: for parts that are opened deep inside others."""
+    token = _announce.set(announce)
+    try:
+        yield
+    finally:
+        _announce.reset(token)
+
+
 class KernelCache:
     """``folder``, ``$VTFRAME_CACHE`` or the user's cache folder; a temporary one where that cannot be written."""
 
     def __init__(self, folder: Path | None = None, on_compile: Callable[[str], None] | None = None) -> None:
         chosen = folder or os.environ.get("VTFRAME_CACHE") or platformdirs.user_cache_dir("vtframe", appauthor=False)
         self.folder = Path(chosen).expanduser() / "kernels"
-        self._report = on_compile or (lambda _: None)
+        self._report = on_compile or _announce.get()
 
     def load(self, code: Generated) -> Any:
         """The compiled ``run``: this process's, from disk, or compiled now. Raises numba's errors where that fails."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from vtframe.api import Codec, InstrumentTable
-from vtframe.api.scan import LONGEST, REASONS, Scanner, symbol_table
+from vtframe.api.scan import COMPILED, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.builtin.binance import kernel_members as km
 from vtframe.builtin.binance.kernel import read
 from vtframe.builtin.binance.known import SPOT, USDM
@@ -35,17 +35,24 @@ class BinanceCodec(Codec):
         self._fallbacks: Counter[str] = Counter()
         self._reference = BinanceReferenceCodec(trades=self.trades)
         self._reference.open(instruments)
-        ours = [(i, instrument) for i, instrument in enumerate(instruments) if instrument.venue in self.venues]
-        ours = [(i, instrument) for i, instrument in ours if len(instrument.symbol.encode()) <= LONGEST]
-        symbols = symbol_table(
-            [(km.SPOT if instrument.venue == SPOT else km.FUTURES, instrument.symbol) for _, instrument in ours],
-            [(i, instrument.price_decimals, instrument.quantity_decimals, instrument.venue == USDM) for i, instrument in ours],
-        )
         cells = np.full(km.SEEN + 2 * len(instruments), km.UNSEEN, np.int64)
         cells[km.TRADES] = km.NAMES.index(self.trades)
         cells[km.DOUBTFUL] = self._reference.doubtful
         self._reference.seen = cells[km.SEEN :].reshape(-1, 2)
-        self._scan = Scanner(self.name, read, symbols=symbols, cells=cells).scan
+        ours = {
+            (km.SPOT if instrument.venue == SPOT else km.FUTURES, instrument.symbol): (
+                index,
+                instrument.price_decimals,
+                instrument.quantity_decimals,
+                int(instrument.venue == USDM),
+            )
+            for index, instrument in enumerate(instruments)
+            if instrument.venue in self.venues
+        }
+        if COMPILED and all(0 < len(symbol.encode()) <= LONGEST for _, symbol in ours):
+            self._scan = Scanner(self.name, read, symbols=symbol_table(ours), cells=cells).scan
+        else:
+            self.decode = self._reference.decode  # type: ignore[method-assign]
 
     def decode(self, data: bytes, records: Records) -> str:
         code = self._scan(data, records)
@@ -53,7 +60,12 @@ class BinanceCodec(Codec):
             return km.NAMES[code]
         if code != km.OTHER:
             self._fallbacks[_REASONS[code]] += 1
-        return self._reference.decode(data, records)
+            return self._reference.decode(data, records)
+        before = records.n_frames
+        name = self._reference.decode(data, records)
+        if records.n_frames > before:  # most others carry no market data: they are no fallbacks
+            self._fallbacks[_REASONS[code]] += 1
+        return name
 
     @property
     def fallbacks(self) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ DEPTH, TRADE, AGGREGATE, TICKER, SNAPSHOT, STRAY_SNAPSHOT = range(len(NAMES))
 OTHER = OWN  # not a message that is read here: the reference says what it is
 REPEATED, MISSING, ORDER, RANGE = OWN - 1, OWN - 2, OWN - 3, OWN - 4
 OWN_REASONS = {
+    OTHER: "another first member",
     REPEATED: "a member twice",
     MISSING: "a member missing",
     ORDER: "members in another order",

@@ -3,7 +3,7 @@
 from vtframe.wire.scan.codes import ESCAPE, FULL, OVERFLOW, OWN, REASONS, SHAPE, SPARE, TOO_DEEP, TOO_FINE, TRUNCATED
 from vtframe.wire.scan.numbers import MOST_DIGITS, TEN_TO, scan_bool, scan_decimal, scan_digits, scan_int, scan_quoted_decimal
 from vtframe.wire.scan.output import N_EVENTS, N_FRAMES, Output, put_event, put_frame
-from vtframe.wire.scan.scanner import Kernel, Scanner
+from vtframe.wire.scan.scanner import COMPILED, Kernel, Scanner
 from vtframe.wire.scan.symbols import GROUP, LENGTH, LONGEST, VALUES, find_symbol, symbol_table
 from vtframe.wire.scan.text import (
     CLOSE_ARRAY,
@@ -35,6 +35,7 @@ __all__ = [
     "CLOSE_OBJECT",
     "COLON",
     "COMMA",
+    "COMPILED",
     "ESCAPE",
     "FULL",
     "GROUP",

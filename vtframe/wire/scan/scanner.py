@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import types
+from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part, retarget, table
 from vtframe.domain import EVENT, FRAME, Records
+from vtframe.errors import InvariantError, KernelError
 from vtframe.kernels import bind
 from vtframe.kernels.bind import Binder, settings
 from vtframe.kernels.cache import Generated, KernelCache
@@ -27,6 +31,7 @@ Kernel = Callable[[Any, Output, Any, Any], int]
 """``kernel(text, out, symbols, cells) -> int``: reads one message; 0 and above is the codec's answer, below 0 a code."""
 
 CAPACITY = 1 << 16  # bytes of the buffer; it grows for a message that is longer
+_SLACK = 64  # records more than bytes: no message has so many
 _SIGNATURE = types.int64(HANDLES, types.int64)
 _BUFFER, _FRAMES, _EVENTS = 0, 1, 2
 _SOURCE = '''"""Scanner kernel."""
@@ -37,6 +42,10 @@ def run(handles, length):
     out = Output(frames_at(handles, 1), events_at(handles, 2), counts_at(handles, 3))
     return read(text, out, symbols_at(handles, 4), cells_at(handles, 5))
 '''
+_PLACE = re.compile(r'File "([^"]+)", line (\d+)')
+_NOISE = ("Failed in", "During", "File ", "\x1b")  # lines of numba's that name no fault
+COMPILED: bool = not settings.DISABLE_JIT
+"""Whether kernels are compiled in this process; where they are not, a codec's plain twin is quicker."""
 _ATTACH = {
     "buffer_at": array_at(np.uint8, 1),
     "frames_at": array_at(FRAME, 1),
@@ -61,9 +70,9 @@ class Scanner:
         *,
         symbols: NDArray[np.int64],
         cells: NDArray[np.int64],
-        on_compile: Callable[[str], None] | None = None,
     ) -> None:
-        self._run = compile_kernel(name, kernel, KernelCache(on_compile=on_compile))
+        self._name = name
+        self._run = compile_kernel(name, kernel)
         self._counts: NDArray[np.int64] = np.zeros(2, np.int64)
         self._cells = memoryview(self._counts.data)
         self._frames, self._events = np.zeros(1, FRAME), np.zeros(1, EVENT)
@@ -88,9 +97,14 @@ class Scanner:
                 return code
             if code != FULL:
                 return code
-            records.reserve(
-                frames=len(records.frames) - records.n_frames + 1, events=len(records.events) - records.n_events + 1
-            )
+            frames, events = len(records.frames) - records.n_frames, len(records.events) - records.n_events
+            if min(frames, events) > length + _SLACK:
+                raise InvariantError(f"the codec {self._name} wants more than {events} events of one message of {length} bytes")
+            records.reserve(frames=frames + 1, events=events + 1)
+
+    def fill(self, byte: int) -> None:
+        """Fill the buffer, for tests: what lies behind a message must not matter."""
+        self._buffer[:] = byte
 
     def _aim(self, records: Records) -> None:
         self._frames, self._events = records.frames, records.events
@@ -105,17 +119,29 @@ class Scanner:
         retarget(self._handles, _BUFFER, self._buffer)
 
 
-def compile_kernel(name: str, kernel: Kernel, cache: KernelCache) -> Any:
-    """The entry ``(table of arrays, length of the message) -> code`` of a kernel: loaded, or compiled and kept."""
-    return cache.load(
-        Generated(
-            _digest(name, kernel),
-            _SOURCE,
-            partial(_link, name, kernel),
-            _SIGNATURE,
-            f"the codec {name}; kept for the next start",
-        )
-    )
+def compile_kernel(name: str, kernel: Kernel) -> Any:
+    """The entry ``(table of arrays, length of the message) -> code`` of a kernel: loaded, or compiled and kept.
+
+    Raises KernelError.
+    """
+    cache = KernelCache()
+    what = f"the codec {name}; kept for the next start"
+    try:
+        run = cache.load(Generated(_digest(name, kernel), _SOURCE, partial(_link, name, kernel), _SIGNATURE, what))
+    except KernelError as e:
+        raise KernelError(name, e.problem, e.where, "codec") from None
+    except NumbaError as e:
+        problem = next((line for line in map(str.strip, str(e).splitlines()) if line and not line.startswith(_NOISE)), str(e))
+        ours = cache.folder.resolve()
+        places = [f"{file}:{line}" for file, line in _PLACE.findall(str(e)) if not Path(file).resolve().is_relative_to(ours)]
+        raise KernelError(name, f"cannot be compiled: {problem}", places[-1] if places else "", "codec") from e
+    return run if COMPILED else partial(_quietly, run)
+
+
+def _quietly(run: Any, handles: Any, length: int) -> int:
+    """Plain Python warns where compiled integers wrap."""
+    with np.errstate(over="ignore"):
+        return int(run(handles, length))
 
 
 @lru_cache(maxsize=64)

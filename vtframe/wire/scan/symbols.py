@@ -5,7 +5,7 @@ Plain Python that is compiled with the codec that uses it; the table is made onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,13 @@ GROUP, LENGTH, FIRST_WORD = 0, 1, 2
 VALUES = FIRST_WORD + WORDS  # columns from here on are the codec's
 
 
-def symbol_table(symbols: Iterable[tuple[int, str]], values: Iterable[tuple[int, ...]]) -> NDArray[np.int64]:
+def symbol_table(symbols: Mapping[tuple[int, str], tuple[int, ...]]) -> NDArray[np.int64]:
     """A table for ``find_symbol``: for each (group, symbol) a tuple of integers, found again in columns ``VALUES`` and on.
 
     A group separates equal symbols of different markets. Raises ValueError for a symbol that is empty or longer than
-    ``LONGEST`` bytes, or given twice.
+    ``LONGEST`` bytes.
     """
-    entries: Mapping[tuple[int, bytes], tuple[int, ...]]
-    pairs = [((group, symbol.encode()), value) for (group, symbol), value in zip(symbols, values, strict=True)]
-    entries = dict(pairs)
-    if len(entries) < len(pairs):
-        raise ValueError("a symbol is given twice")
+    entries = {(group, symbol.encode()): values for (group, symbol), values in symbols.items()}
     width = max((len(value) for value in entries.values()), default=0)
     rows = 4
     while rows < 2 * len(entries) + 1:  # at least half of them stay empty, so that every search ends
@@ -62,7 +58,7 @@ def word_at(text: Text, at: int, stop: int) -> int:
 
 def slot(text: Text, start: int, stop: int, group: int, rows: int) -> int:
     """Where the search for a symbol begins."""
-    mixed = word_at(text, start, stop) ^ (word_at(text, start + 8, stop) << 1) ^ (stop - start) ^ (group << 7)
+    mixed = word_at(text, start, stop) ^ (word_at(text, start + 8, stop) >> 3) ^ (stop - start) ^ (group << 7)
     mixed = mixed ^ (mixed >> 29)
     mixed = (mixed & 0xFFFFFFFF) * SPREAD
     return (mixed >> 16) & (rows - 1)
