@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from vtframe.assemble.feed_table import full_speed
 from vtframe.assemble.market import DataSide, open_data_side
 from vtframe.builtin import PLUGINS
 from vtframe.config import read_document
@@ -117,9 +117,7 @@ class Replay:
         path = self.recorded.folder / CONFIG
         home = self.recorded.started.config_folder
         feed = read_document(path).data.get("feed")
-        overrides: dict[str, Any] = {}
-        if isinstance(feed, dict) and "speed" in feed:
-            overrides["feed"] = {key: value for key, value in feed.items() if key != "speed"}  # at batch speed
+        overrides = {"feed": full_speed(feed)} if isinstance(feed, dict) and "speed" in feed else {}
         return open_data_side(path, overrides=overrides, folder=Path(home) if home else None, builtin=builtin)
 
     def _check_sources(self, started: SessionStarted) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from vtframe import __version__
 from vtframe.api import BundleInfo, Codec, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
+from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.parts import LaneParts, Parts
 from vtframe.builtin import PLUGINS
@@ -59,7 +60,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
         """The configuration's tables that these wishes replace."""
         changed = dict(feed)
         if self.recordings:
-            changed = {"use": "recording", "paths": [str(path.resolve()) for path in self.recordings]}
+            changed = playing(self.recordings, feed)
         if self.speed is not None:
             changed["speed"] = self.speed
         return {"feed": changed} if changed != feed else {}

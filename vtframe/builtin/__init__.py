@@ -3,6 +3,7 @@
 PLUGINS = (
     "vtframe.builtin.binance.hooks",
     "vtframe.builtin.recorded.hooks",
+    "vtframe.builtin.imports.hooks",
     "vtframe.builtin.market.hooks",
     "vtframe.builtin.features.hooks",
     "vtframe.builtin.strategies.hooks",

@@ -17,11 +17,14 @@ _LINE_S = 5.0
 class BulkProgress:
     """Shows ``done()`` of ``total`` (None where nobody knows) until it is left."""
 
-    def __init__(self, what: str, done: Callable[[], int], console: Console, *, total: int | None) -> None:
+    def __init__(
+        self, what: str, done: Callable[[], int], console: Console, *, total: int | None, unit: str = "inputs"
+    ) -> None:
         self._what = what
         self._done = done
         self._console = console
         self._total = total
+        self._unit = unit
         self._ended = threading.Event()
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -55,4 +58,4 @@ class BulkProgress:
                 self._bar.update(self._task, completed=done)
             else:
                 share = f" of {self._total:,}" if self._total else ""
-                self._console.print(f"{self._what}: {done:,}{share} inputs", highlight=False)
+                self._console.print(f"{self._what}: {done:,}{share} {self._unit}", highlight=False)

@@ -22,6 +22,7 @@ COMMANDS = {
     "plugins": ("vtframe.cli.plugins:plugins", "List parts by kind, and plugins with what became of them."),
     "recording": ("vtframe.cli.recording:recording", "Look at recorded market data and describe it."),
     "report": ("vtframe.cli.report:report", "Show what a session did."),
+    "features": ("vtframe.cli.features:features", "Make a data set of recordings: features, and labels where asked."),
     "parity": ("vtframe.cli.parity:parity", "Prove that a session's rows are what its inputs make, bit for bit."),
     "model": ("vtframe.cli.model:model", "Inspect and verify model bundles."),
     "bench": ("vtframe.cli.bench:bench", "Measure how fast vtframe is on this machine."),

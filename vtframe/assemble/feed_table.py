@@ -1,0 +1,32 @@
+"""What the command line makes of the configuration's [feed] table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vtframe.builtin.imports.formats import RECORDING, feed_for
+from vtframe.errors import RecordingError
+
+
+def playing(recordings: Sequence[Path], table: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The table that plays ``recordings`` instead of the configured feed (the configured one where none is named), with
+    ``settings`` besides.
+
+    Recordings of our own format need nothing else; for another's format the table's own settings are kept where it reads that
+    format. Raises RecordingError where the files are of several formats.
+    """
+    if not recordings:
+        return {**table, **(settings or {})}
+    names = {feed_for(path) for path in recordings}
+    if len(names) > 1:
+        raise RecordingError(", ".join(map(str, recordings)), f"are of several formats: {', '.join(sorted(names))}")
+    (name,) = names
+    kept = {} if name == RECORDING or table.get("use") != name else dict(table)
+    return {**kept, "use": name, "paths": [str(path.resolve()) for path in recordings], **(settings or {})}
+
+
+def full_speed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table without its pace: as fast as possible."""
+    return {key: value for key, value in table.items() if key != "speed"}

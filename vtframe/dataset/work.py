@@ -1,0 +1,204 @@
+"""Unfinished work on a data set: parts that are whole as soon as they can be seen, so that a killed run goes on behind them.
+
+Making rows is deterministic, so a run that is started again makes the same rows and only counts those that are there already;
+the digest of each part proves it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from vtframe.dataset.row_columns import ROW_FIELDS, from_arrow, to_arrow
+from vtframe.errors import InputError
+from vtframe.features.pipeline import RowBatch
+
+PART_ROWS = 262_144
+_GROUP_ROWS = 65_536
+_JOB = "job.json"
+
+
+class Work:
+    """The folder ``.NAME.work`` beside the file that is to be made. Use it as a context: one process works on it at a time.
+
+    ``job`` says what is made, in bytes that are equal for equal jobs. Raises InputError where the folder holds another job's
+    work (unless ``fresh``, which drops it) or another process works there.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        job: bytes,
+        *,
+        instruments: Sequence[str],
+        columns: Sequence[str],
+        dtype: str,
+        part_rows: int = PART_ROWS,
+        fresh: bool = False,
+    ) -> None:
+        self.folder = work_folder(out)
+        self.resumed = 0  # rows that were there
+        self.rows = 0
+        self._job = job
+        self._fresh = fresh
+        self._part_rows = part_rows
+        self._names = pa.array(instruments, pa.string())
+        self._instruments = {name: index for index, name in enumerate(instruments)}
+        self._columns = tuple(columns)
+        self._dtype = dtype
+        values = pa.from_numpy_dtype(np.dtype(dtype))
+        self._schema = pa.schema([*ROW_FIELDS, *((name, values) for name in columns)])
+        self._parts: list[Path] = []  # finished
+        self._done = 0  # of those, how many this run has made again
+        self._gathered: list[RowBatch] = []
+        self._gathered_rows = 0
+        self._lock: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise InputError(str(self.folder.parent), f"cannot be written to: {e.strerror or e}") from None
+        self._lock = (self.folder / "lock").open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise InputError(str(self.folder), "another process is at work on it", "wait for it, or stop it") from None
+        try:
+            self._claim()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def add(self, batch: RowBatch) -> None:
+        """Take rows; a part is written whenever enough of them have gathered."""
+        self._gathered.append(batch)
+        self._gathered_rows += len(batch.meta)
+        self.rows += len(batch.meta)
+        if self._gathered_rows >= self._part_rows:
+            self._finish_part()
+
+    def finish(self) -> None:
+        """All rows were made. Raises InputError where there are parts that this run did not come to."""
+        if self._gathered_rows:
+            self._finish_part()
+        if self._done < len(self._parts):
+            raise self._differs(self._parts[self._done], "it holds rows that the data do not make any more")
+
+    def batches(self) -> Iterator[RowBatch]:
+        """Every row of every part, in order, in blocks."""
+        for path in self._parts:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_GROUP_ROWS):
+                    yield RowBatch(*from_arrow(batch, self._columns, self._instruments, self._dtype))
+
+    def remove(self) -> None:
+        """The file is made: drop the work."""
+        shutil.rmtree(self.folder)
+
+    def _claim(self) -> None:
+        stated = self.folder / _JOB
+        if self._fresh:
+            for path in self.folder.glob("*.parquet"):
+                path.unlink()
+            stated.unlink(missing_ok=True)
+        if stated.exists():
+            if stated.read_bytes() != self._job:
+                raise InputError(
+                    str(self.folder),
+                    "holds unfinished work on another data set: other recordings, configuration, label or vtframe",
+                    "--fresh drops it",
+                )
+        else:
+            _write(stated, self._job)
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink()
+        self._parts = _whole_parts(self.folder)
+        self.resumed = sum(pq.read_metadata(path).num_rows for path in self._parts)
+
+    def _finish_part(self) -> None:
+        batch = RowBatch(
+            np.concatenate([part.meta for part in self._gathered]), np.concatenate([part.values for part in self._gathered])
+        )
+        self._gathered, self._gathered_rows = [], 0
+        digest = _digest(batch.meta, batch.values)
+        if self._done < len(self._parts):
+            path = self._parts[self._done]
+            if _stated_digest(path) != digest:
+                raise self._differs(path, "this run makes other rows")
+        else:
+            path = self.folder / f"{self._done + 1:06d}.parquet"
+            unfinished = self.folder / f".{path.name}.tmp"
+            schema = self._schema.with_metadata({"vtframe.digest": digest})
+            table = pa.Table.from_batches([to_arrow(batch.meta, batch.values, schema, self._names)], schema)
+            pq.write_table(
+                table, unfinished, compression="zstd", use_dictionary=["instrument", "state"], row_group_size=_GROUP_ROWS
+            )
+            _settle(unfinished, path)
+            self._parts.append(path)
+        self._done += 1
+
+    def _differs(self, path: Path, problem: str) -> InputError:
+        return InputError(str(path), f"cannot be gone on with: {problem}", "--fresh makes all rows anew")
+
+
+def work_folder(out: Path) -> Path:
+    """Where the unfinished work on ``out`` lies."""
+    return out.with_name(f".{out.name}.work")
+
+
+def _whole_parts(folder: Path) -> list[Path]:
+    """The parts from 000001 on, up to the first one that is missing or not whole; what is behind is removed."""
+    whole: list[Path] = []
+    for path in sorted(folder.glob("[0-9]*.parquet")):
+        if int(path.stem) != len(whole) + 1 or not _stated_digest(path):
+            path.unlink()
+        else:
+            whole.append(path)
+    return whole
+
+
+def _stated_digest(path: Path) -> str:
+    try:
+        stated: bytes = (pq.read_schema(path).metadata or {}).get(b"vtframe.digest", b"")
+    except (OSError, pa.ArrowException):
+        return ""
+    return stated.decode()
+
+
+def _digest(meta: NDArray[Any], values: NDArray[Any]) -> str:
+    digest = hashlib.sha256()
+    for name in meta.dtype.names or ():
+        digest.update(np.ascontiguousarray(meta[name]).tobytes())
+    digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_bytes(content)
+    _settle(unfinished, path)
+
+
+def _settle(unfinished: Path, path: Path) -> None:
+    """Bring ``unfinished`` to the disk, and only then give it its name."""
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
