@@ -9,6 +9,7 @@ from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
 from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
 from vtframe.api.strategy import LaneView, Strategy
+from vtframe.book.l3 import OrderBook, OrderBookCounts, RestingOrder
 from vtframe.clock import Clock
 from vtframe.domain import Top
 from vtframe.errors import (
@@ -56,10 +57,13 @@ __all__ = [
     "ModelBackend",
     "Moment",
     "NumbersSeen",
+    "OrderBook",
+    "OrderBookCounts",
     "Part",
     "PluginError",
     "PredictionBlock",
     "RecordingError",
+    "RestingOrder",
     "RiskContext",
     "RiskPolicy",
     "RowBlock",

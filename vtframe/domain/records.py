@@ -19,6 +19,7 @@ class FrameKind(IntEnum):
     TRADE = 3
     QUOTE = 4  # best bid and ask as the venue states them; never applied to the book
     STATUS = 5  # a loss, a halt, a change of the instrument
+    ORDERS = 6  # what happens to single orders (L3): for an order-by-order book, which turns it into DEPTH and TRADE frames
 
 
 class EventKind(IntEnum):
@@ -27,6 +28,10 @@ class EventKind(IntEnum):
     TRADE = 3  # side is the aggressor's
     QUOTE = 4  # one event a side
     STATUS = 5
+    ORDER_ADD = 6  # L3: the order joins the end of its price's queue
+    ORDER_REDUCE = 7  # quantity is withdrawn from it; it keeps its place
+    ORDER_REMOVE = 8  # it is withdrawn whole; quantity is what it had, where the venue says so
+    ORDER_FILL = 9  # quantity of it is traded; side is the resting order's
 
 
 class EventFlag(IntFlag):
