@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -85,6 +85,10 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
 
     ``state`` has one array for each name in ``state`` (``state.total[0]``); ``out`` is this feature's own cells, float64, nan
     at the start, kept between calls. Only a LIVE book calls kernels, and a resync starts every feature afresh.
+
+    With ``inputs``, columns of other features of the pipeline, every function takes a fifth argument: their cells, a tuple of
+    floats in that order, after those features' own functions of the same kind have run. Rows keep the order of the
+    configuration, whatever feeds what; a cell that its feature fills in ``on_row`` shows elsewhere what the newest row holds.
     """
 
     on_delta: KernelFunction | None = None
@@ -94,17 +98,33 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
     state: Mapping[str, State] = {}
     outputs: tuple[str, ...] = ("",)  # a suffix for each column; one output needs none
     depth: int = 1  # levels a side that the functions read
-    warmup: int = 0  # rows after a (re)sync that are not yet valid
+    warmup: int = 0  # rows after a (re)sync that are not yet valid; those of its inputs are added
+    inputs: tuple[str, ...] = ()  # columns of other features that the functions read
 
 
 FeatureName = Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_]*)?$")]
 
 
+InstrumentName = Annotated[str, Meta(pattern=r"^([^@\s]+@[^@\s]+)?$", description="SYMBOL@venue; empty: each row's own")]
+
+
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature. Subclass it, give it a ``name``, declare its settings as fields, and return a ``Kernel``."""
+    """One feature. Subclass it, give it a ``name``, declare its settings as fields, and return a ``Kernel``.
+
+    ``instrument`` is whose events it sees: by default, each row's own. With the name of one (a leader), that instrument's
+    events alone drive it, and every other instrument's rows show its cells as they are: nan while the leader's book is not
+    live or not warm. A leader's event makes no row of another instrument; the sampling rule alone does.
+    """
 
     name: ClassVar[str]
+    python: ClassVar[bool] = False  # True: not compiled; slower, and the same rows
     as_: FeatureName = msgspec.field(default="", name="as")  # its name in rows, where one is used twice
+    instrument: InstrumentName = ""
+
+    @classmethod
+    def example(cls) -> Self:
+        """One to try the laws on; override it where a setting has no default, or where the default is slow to warm."""
+        return cls()
 
     def kernel(self) -> Kernel:
         raise NotImplementedError(f"{type(self).__name__} must define kernel()")
@@ -122,4 +142,6 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
         """Its parameters as plain values, without its label: part of a row's schema."""
         values = msgspec.to_builtins(self)
         values.pop("as", None)
+        if not self.instrument:
+            values.pop("instrument", None)
         return dict(values)

@@ -17,8 +17,9 @@ from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_re
 from vtframe.builtin import PLUGINS
 from vtframe.config import Config, Place, in_order, nearest, read_config
 from vtframe.errors import ConfigError, Fault
-from vtframe.features.plan import plan
-from vtframe.features.schema import input_features
+from vtframe.features.inputs import unmet
+from vtframe.features.plan import ask
+from vtframe.features.schema import describe
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.schema import compare_schema
 from vtframe.plugins import Plugins
@@ -63,7 +64,7 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     plugins = load_registries(config, faults, builtin=builtin)
     features = decode_features(config, plugins.registries, faults)
     parts = decode_parts(config, plugins.registries, faults, features=[feature for feature, _ in features])
-    schema = _schema(features, faults)
+    schema = _schema(features, len(config.features), faults)
     bundles = _bundles(config, plugins, faults)
     wanted = config.document.data.get("features")
     if isinstance(wanted, list) and 0 < len(schema) == len(wanted):  # else the difference is a fault that is told already
@@ -77,13 +78,15 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     )
 
 
-def _schema(features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> list[InputFeature]:
-    """What a row is made of; a feature that cannot say so, and a column made twice, are faults."""
+def _schema(features: Sequence[tuple[Feature, Place]], wanted: int, faults: list[Fault]) -> list[InputFeature]:
+    """What a row is made of; a feature that cannot say so, a column made twice, and an input that is not there are faults."""
     schema = []
     owners: dict[str, Place] = {}
+    asked = []
     for feature, place in features:
         try:
-            (described,) = input_features(plan([feature]))
+            one = ask(feature)
+            described = describe(feature, one.columns)
         except KernelError as e:
             faults.append(place.fault(str(e)))
             continue
@@ -94,6 +97,12 @@ def _schema(features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> l
             else:
                 owners[column] = place
         schema.append(described)
+        asked.append((one, place))
+    if len(asked) == len(features) and len(features) == wanted:  # else a column may be missing for a fault that is told
+        for fault in unmet([one.columns for one, _ in asked], [one.kernel.inputs for one, _ in asked]):
+            one, place = asked[fault.feature]
+            keys = [key for key, value in one.feature.settings().items() if value == fault.column]
+            faults.append((place.at(keys[0]) if keys else place).fault(fault.problem, fault.hint))
     return schema
 
 

@@ -60,7 +60,8 @@ def _types(placed: Placed, depth: int, hook: str) -> tuple[Any, ...]:
     arrays = [floats if state.dtype == "f8" else ints for _, state, _ in placed.state] or [floats]
     levels = np.zeros(depth)
     book = BookTop(levels, levels, levels, levels, 1.0)
-    return tuple(typeof(value) for value in (_WHAT[hook], book, state_type(placed)(*arrays), floats))
+    inputs = ((0.0,) * len(placed.inputs),) if placed.inputs else ()
+    return tuple(typeof(value) for value in (_WHAT[hook], book, state_type(placed)(*arrays), floats, *inputs))
 
 
 def _kernel_error(error: NumbaError, feature: str, file: str, line: int) -> KernelError:

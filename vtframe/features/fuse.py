@@ -64,6 +64,7 @@ def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -
         "COLUMNS": len(layout.columns),
         "WARMUP": layout.warmup,
         "WITH_DELTAS": any(placed.kernel.on_delta is not None for placed in layout.placed),
+        "LED": any(placed.leader is not None for placed in layout.placed),
     }
     digest = _digest(layout, source, constants)
     labels = ", ".join(placed.feature.label for placed in layout.placed)
@@ -98,7 +99,7 @@ def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str,
             if (function := getattr(placed.kernel, hook)) is not None:
                 module[f"{hook}_{k}"] = kernels.root(function, placed.feature.label)
     replace: dict[Any, Any] = {(_LOOP, name): value for name, value in constants.items()}
-    for hook in ("restart", *HOOKS):
+    for hook in ("restart", "borrow", *HOOKS):
         module[hook] = compiled(module[hook])
         replace[getattr(loop, hook)] = module[hook]
     binder = Binder(module["__name__"], replace)

@@ -21,7 +21,10 @@ NEW = 16  # from here on: the instrument of each row, in the order in which they
 HEAD = m.COLUMNS  # rows written
 SLOT = m.COLUMNS + 1  # HEAD modulo the ring's capacity
 AGE = m.COLUMNS + 2  # rows since the book became live
-INT_STATE = m.COLUMNS + 3
+ORDER = m.COLUMNS + 3  # of instrument k: which instrument's row is made k-th at a boundary of the clock
+INSTRUMENT = m.COLUMNS + 4  # its own index
+CALLBACK = m.COLUMNS + 5  # address of this process's way to features that run as Python; 0 where there are none
+INT_STATE = m.COLUMNS + 6
 
 # floats: float64 (instrument, ...); units, the best levels, the features' cells, the features' memory
 PRICE_SCALE = 0

@@ -25,6 +25,7 @@ OUT = at.TOP + 4  # the features' cells in f
 COLUMNS = 0  # of a row
 WARMUP = 0  # rows after a resync that are not valid
 WITH_DELTAS = False  # whether a feature takes level changes
+LED = False  # whether a feature shows another instrument's cells
 
 LIVE = int(BookState.LIVE)
 SYNCING = int(BookState.SYNCING)
@@ -43,7 +44,11 @@ NON_MARKET_FLAG = int(EventFlag.NON_MARKET)
 
 
 def restart(n: Any, f: Any) -> None:
-    """Every feature starts afresh."""
+    """Every feature starts afresh: empty memory, nan in its cells; those of a leader stay as they are."""
+
+
+def borrow(ints: Any, floats: Any, n: Any, f: Any) -> None:
+    """Show the leaders' cells as they are; nan where a leader's book is not live or not warm."""
 
 
 def on_delta(ts_event: int, ts_recv: int, side: int, price: float, quantity: float, previous: float, n: Any, f: Any) -> None:
@@ -80,6 +85,8 @@ def run(
             return at.FULL
         n = ints[instrument]
         f = floats[instrument]
+        if LED:
+            borrow(ints, floats, n, f)
         book = books[instrument]
         kind = frame["kind"]
         if kind == DEPTH_FRAME or kind == SNAPSHOT_FRAME:
@@ -330,8 +337,6 @@ def take_status(events: Any, begin: int, end: int, n: Any) -> bool:
 
 def start_features(n: Any, f: Any) -> None:
     """Empty memory, nan in every cell, no row yet."""
-    for k in range(OUT, OUT + COLUMNS):
-        f[k] = np.nan
     restart(n, f)
     n[at.AGE] = 0
 
@@ -360,8 +365,13 @@ def tick(number: int, ts_recv: int, ints: Any, floats: Any, values: Any, rows: A
     while control[at.NEXT_CLOCK] <= ts_recv:
         if control[at.COUNT] + len(ints) >= control[at.LIMIT]:
             return False
-        for instrument in range(len(ints)):
-            write_row(instrument, number, control[at.NEXT_CLOCK], ints[instrument], floats[instrument], values, rows, control)
+        for place in range(len(ints)):
+            instrument = ints[place, at.ORDER]  # leaders first
+            n = ints[instrument]
+            f = floats[instrument]
+            if LED:
+                borrow(ints, floats, n, f)
+            write_row(instrument, number, control[at.NEXT_CLOCK], n, f, values, rows, control)
         control[at.NEXT_CLOCK] += interval
     return True
 

@@ -24,6 +24,7 @@ from vtframe.errors import InvariantError
 from vtframe.features import layout as at
 from vtframe.features.fuse import fuse
 from vtframe.features.generate import ARRAYS
+from vtframe.features.leaders import lead
 from vtframe.features.plan import plan
 from vtframe.features.sampling import Sampling
 from vtframe.features.schema import input_features, schema_hash
@@ -102,6 +103,7 @@ class Pipeline:
         self._ints[:, m.QUANTITY_DECIMALS] = [instrument.quantity_decimals for instrument in instruments]
         if checksums:
             self._ints[:, m.CHECK] = [code_of(rule) for rule in checksums]
+        lead(self._ints, layout, instruments)
         self._floats = np.zeros((count, layout.floats))
         for row, instrument in zip(self._floats, instruments, strict=True):
             row[at.PRICE_SCALE] = 10.0**instrument.price_decimals

@@ -15,15 +15,12 @@ from vtframe.features.sampling import Sampling
 
 def input_features(layout: Plan) -> list[InputFeature]:
     """The features of a pipeline, in the order of their columns, with every setting (defaults included)."""
-    return [
-        InputFeature(
-            use=placed.feature.name,
-            label=placed.feature.label,
-            columns=placed.feature.columns(placed.kernel),
-            settings=_settings(placed.feature),
-        )
-        for placed in layout.placed
-    ]
+    return [describe(placed.feature, placed.feature.columns(placed.kernel)) for placed in layout.placed]
+
+
+def describe(feature: Feature, columns: tuple[str, ...]) -> InputFeature:
+    """One feature, as a row's schema states it. Raises KernelError for settings that are not plain values."""
+    return InputFeature(use=feature.name, label=feature.label, columns=columns, settings=_settings(feature))
 
 
 def _settings(feature: Feature) -> dict[str, Any]:
