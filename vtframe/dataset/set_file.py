@@ -19,6 +19,7 @@ from vtframe.errors import ConfigError, Fault, InputError
 from vtframe.features.pipeline import RowBatch
 
 FORMAT_VERSION = 1
+_GROUP_ROWS = 65_536
 _FIXED: list[tuple[str, pa.DataType]] = [
     ("ts_event", pa.int64()),
     ("ts_recv", pa.int64()),
@@ -85,6 +86,8 @@ class SetFile:
         self.rows = 0
         self._schema = schema
         self._names = pa.array(instruments, pa.string())
+        self._gathered: list[pa.Table] = []
+        self._waiting = 0  # rows gathered for a row group
         self._unfinished = path.with_name(f".{path.name}.tmp")
 
     def __enter__(self) -> Self:
@@ -96,6 +99,9 @@ class SetFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
+            if error is None and self._waiting:
+                table = pa.concat_tables(self._gathered).unify_dictionaries()
+                self._writer.write_table(table, row_group_size=_GROUP_ROWS)
             self._writer.close()
             if error is None:
                 with self._unfinished.open("rb") as file:
@@ -105,14 +111,18 @@ class SetFile:
             self._unfinished.unlink(missing_ok=True)
 
     def write(self, rows: RowBatch | LabeledRows) -> None:
-        """Append rows as one row group; none where there are none."""
-        if not len(rows.meta):
-            return
+        """Append rows. Row groups are of one size, however the rows come."""
         meta, values = rows.meta, rows.values
         columns: list[Any] = [pa.array(np.ascontiguousarray(meta[name])) for name in ("ts_event", "ts_recv", "input")]
         columns += [named(meta["instrument"], self._names), pa.array(meta["valid"] != 0)]
         columns += [pa.array(np.ascontiguousarray(values[:, i])) for i in range(values.shape[1])]
         if isinstance(rows, LabeledRows):
             columns += [pa.array(part, mask=~rows.there) for part in (rows.label, rows.move_bps, rows.end)]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=len(meta))
+        self._gathered.append(pa.Table.from_arrays(columns, schema=self._schema))
+        self._waiting += len(meta)
         self.rows += len(meta)
+        if self._waiting >= _GROUP_ROWS:
+            whole = self._waiting - self._waiting % _GROUP_ROWS
+            table = pa.concat_tables(self._gathered).unify_dictionaries()
+            self._writer.write_table(table.slice(0, whole), row_group_size=_GROUP_ROWS)
+            self._gathered, self._waiting = [table.slice(whole)], self._waiting - whole

@@ -92,13 +92,13 @@ class Work:
         self._gathered.append(batch)
         self._gathered_rows += len(batch.meta)
         self.rows += len(batch.meta)
-        if self._gathered_rows >= self._part_rows:
-            self._finish_part()
+        while self._gathered_rows >= self._part_rows:
+            self._finish_part(self._part_rows)
 
     def finish(self) -> None:
         """All rows were made. Raises InputError where there are parts that this run did not come to."""
         if self._gathered_rows:
-            self._finish_part()
+            self._finish_part(self._gathered_rows)
         if self._done < len(self._parts):
             raise self._differs(self._parts[self._done], "it holds rows that the data do not make any more")
 
@@ -133,11 +133,13 @@ class Work:
         self._parts = _whole_parts(self.folder)
         self.resumed = sum(pq.read_metadata(path).num_rows for path in self._parts)
 
-    def _finish_part(self) -> None:
-        batch = RowBatch(
-            np.concatenate([part.meta for part in self._gathered]), np.concatenate([part.values for part in self._gathered])
-        )
-        self._gathered, self._gathered_rows = [], 0
+    def _finish_part(self, rows: int) -> None:
+        """Settle the first ``rows`` rows that have gathered; how the feed cut them does not show."""
+        meta = np.concatenate([part.meta for part in self._gathered])
+        values = np.concatenate([part.values for part in self._gathered])
+        batch = RowBatch(meta[:rows], values[:rows])
+        left = RowBatch(meta[rows:].copy(), values[rows:].copy())
+        self._gathered, self._gathered_rows = [left], len(left.meta)
         digest = _digest(batch.meta, batch.values)
         if self._done < len(self._parts):
             path = self._parts[self._done]
