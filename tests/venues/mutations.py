@@ -176,7 +176,22 @@ def _item(value: Any, rng: np.random.Generator) -> Any:
 
 def _number(value: Any, rng: np.random.Generator) -> Any:
     """One number, or string of digits, becomes another form of a number."""
-    forms = ("0", "0.00", "00.1", ".5", "5.", "1e3", "-1", "+1", "9" * 18, "9" * 19, "9" * 40, "1.000000000000000000001", "", "NaN")
+    forms = (
+        "0",
+        "0.00",
+        "00.1",
+        ".5",
+        "5.",
+        "1e3",
+        "-1",
+        "+1",
+        "9" * 18,
+        "9" * 19,
+        "9" * 40,
+        "1.000000000000000000001",
+        "",
+        "NaN",
+    )
     arrays = [array for array in _arrays(value) if any(isinstance(item, str) for item in array)]
     objects = [o for o in _objects(value) if any(isinstance(item, str) for item in o.values())]
     holders: list[Any] = [*arrays, *objects]

@@ -10,6 +10,7 @@ from vtframe.errors import DecodeError
 from vtframe.wire.plain import fixed, written_decimals
 
 _DECIMALS = 18
+_ONE: int = 10**_DECIMALS
 ENOUGH = 1_000  # different prices that a tick size may be inferred from
 
 
@@ -60,7 +61,7 @@ def _wide(text: str) -> int:
     if written_decimals(text) > _DECIMALS:
         raise DecodeError(f"{text[:40]!r} has more than {_DECIMALS} decimals")
     whole, _, part = text.partition(".")
-    return fixed(whole, 0) * 10**_DECIMALS + (fixed(part, 0) * 10 ** (_DECIMALS - len(part)) if part else 0)
+    return fixed(whole, 0) * _ONE + (fixed(part.ljust(_DECIMALS, "0"), 0) if part else 0)
 
 
 def _reach(span: tuple[int, int], value: int) -> tuple[int, int]:

@@ -29,7 +29,8 @@ def fixed(text: str, decimals: int) -> int:
     if 0 <= missing <= _SHORT - len(whole) - len(part) and whole and (part or not point):
         digits = whole + part
         if digits.isdecimal() and digits.isascii():
-            return int(digits) * 10**missing
+            scale: int = 10**missing
+            return int(digits) * scale
     if not _PLAIN.fullmatch(text):
         raise DecodeError(f"{text[:40]!r} is not a plain decimal number")
     return _exactly(text, decimals)

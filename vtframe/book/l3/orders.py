@@ -25,7 +25,7 @@ def find(order_id: int, orders: Any, table: Any) -> int:
     size = len(table)
     place = place_of(order_id, size)
     while table[place] != 0:
-        slot = table[place] - 1
+        slot: int = table[place] - 1
         if orders[slot, at.ID] == order_id:
             return slot
         place = (place + 1) & (size - 1)
@@ -34,7 +34,7 @@ def find(order_id: int, orders: Any, table: Any) -> int:
 
 def take(order_id: int, orders: Any, table: Any, meta: Any) -> int:
     """A slot for an order that is not known. The caller made sure that there is room."""
-    slot = meta[at.FREE]
+    slot: int = meta[at.FREE]
     if slot == at.NONE:
         slot = meta[at.USED]
         meta[at.USED] = slot + 1
