@@ -44,7 +44,7 @@ def explain(error: NumbaError, layout: Plan) -> KernelError:
     for placed in layout.placed:
         for hook in HOOKS:
             function = getattr(placed.kernel, hook)
-            if function is None:
+            if function is None or placed.feature.python:
                 continue
             try:
                 Binder(__name__).root(function, placed.feature.label).compile(_types(placed, layout.depth, hook))

@@ -18,10 +18,11 @@ from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
-from vtframe.features import generate, loop
+from vtframe.features import generate, loop, python_calls
 from vtframe.features import layout as at
 from vtframe.features.compile_error import explain
 from vtframe.features.plan import HOOKS, Plan, state_type
+from vtframe.features.python_calls import call_python
 from vtframe.features.sampling import Sampling
 from vtframe.kernels import bind
 from vtframe.kernels.bind import Binder, compiled
@@ -43,7 +44,13 @@ _ATTACH = {
     "control_at": array_at(np.int64, 1),
 }
 _ATTACH_VALUES = {"float32": array_at(np.float32, 3), "float64": array_at(np.float64, 3)}
-_MACHINERY = (native, shift, bind, generate)  # modules that shape the code without being called by it: hashed as text
+_MACHINERY = (
+    native,
+    shift,
+    bind,
+    generate,
+    python_calls,
+)  # modules that shape the code without being called by it: hashed as text
 
 
 class Fused(msgspec.Struct, frozen=True):
@@ -82,7 +89,8 @@ def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
     digest.text(source, sorted(constants.items()), sorted(fingerprint_parts().items()))
     for placed in layout.placed:
         for hook in HOOKS:
-            if (function := getattr(placed.kernel, hook)) is not None:
+            function = getattr(placed.kernel, hook)
+            if function is not None and not generate.is_called_back(placed):
                 digest.root(function, placed.feature.label)
     for function in (loop.run, loop.replay, loop.finish):
         digest.function(function, "vtframe")  # type: ignore[arg-type]
@@ -91,12 +99,15 @@ def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
 
 def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str, Any]) -> None:
     """Complete the generated module: the kernels that its hooks call, the loop that calls its hooks, the arrays' types."""
-    module.update(BookTop=BookTop, Delta=Delta, Trade=Trade, Moment=Moment, part=part, nan=np.nan, inf=np.inf)
+    module.update(
+        BookTop=BookTop, Delta=Delta, Trade=Trade, Moment=Moment, part=part, call_python=call_python, nan=np.nan, inf=np.inf
+    )
     kernels = Binder(module["__name__"])
     for k, placed in enumerate(layout.placed):
         module[f"State_{k}"] = state_type(placed)
         for hook in HOOKS:
-            if (function := getattr(placed.kernel, hook)) is not None:
+            function = getattr(placed.kernel, hook)
+            if function is not None and not generate.is_called_back(placed):
                 module[f"{hook}_{k}"] = kernels.root(function, placed.feature.label)
     replace: dict[Any, Any] = {(_LOOP, name): value for name, value in constants.items()}
     for hook in ("restart", "borrow", *HOOKS):

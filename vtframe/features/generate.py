@@ -10,6 +10,7 @@ from vtframe.domain import BookState
 from vtframe.features import layout as at
 from vtframe.features.plan import HOOKS, Placed, Plan
 from vtframe.features.sampling import Sampling
+from vtframe.kernels.bind import settings
 
 ARRAYS = ("frames", "events", "books", "ints", "floats", "values", "rows", "control")
 """What the entry's table of arrays holds, in order."""
@@ -44,6 +45,14 @@ def _lines(layout: Plan, sampling: Sampling, dtype: str) -> Iterator[str]:
     yield "        return replay(frames, events, first, last, books, ints, floats, control)"
     yield f"    finish(control[{at.INPUT}], control[{at.TS_RECV}], first, books, ints, floats, values, rows, control)"
     yield f"    return {at.DONE}"
+
+
+_NUMBERS = {
+    "on_delta": ("side", "price", "quantity", "previous"),
+    "on_trade": ("side", "price", "quantity", "0.0"),
+    "on_frame": ("0", "0.0", "0.0", "0.0"),
+    "on_row": ("0", "0.0", "0.0", "0.0"),
+}
 
 
 def _restart(layout: Plan) -> Iterator[str]:
@@ -91,7 +100,7 @@ def _hook(layout: Plan, hook: str) -> Iterator[str]:
     arguments, what = _WHAT[hook]
     yield f"def {hook}(ts_event, ts_recv, {arguments}n, f):"
     users = [k for k in layout.order if getattr(layout.placed[k].kernel, hook) is not None]
-    if users:
+    if not all(is_called_back(layout.placed[k]) for k in users):
         cells = ", ".join(f"part(f, {at.TOP + side * layout.depth}, {layout.depth})" for side in range(4))
         yield f"    what = {what}"
         yield f"    book = BookTop({cells}, f[{at.TICK_SIZE}])"
@@ -102,8 +111,18 @@ def _hook(layout: Plan, hook: str) -> Iterator[str]:
         if placed.leader is not None:
             yield f"    if n[{placed.leader}] < 0:"
             indent += "    "
-        yield f"{indent}{_call(placed, k, hook)}"
+        call = _call(placed, k, hook)
+        if is_called_back(placed):
+            side, price, quantity, previous = _NUMBERS[hook]
+            numbers = f"ts_event, ts_recv, {side}, {price}, {quantity}, {previous}"
+            call = f"call_python(n[{at.CALLBACK}], {k}, {HOOKS.index(hook)}, n[{at.INSTRUMENT}], {numbers})"
+        yield f"{indent}{call}"
     yield "    return"
+
+
+def is_called_back(placed: Placed) -> bool:
+    """Whether a feature runs as Python while the others are compiled."""
+    return placed.feature.python and not settings.DISABLE_JIT
 
 
 def _call(placed: Placed, k: int, hook: str) -> str:

@@ -185,7 +185,10 @@ def apply(events: Any, begin: int, end: int, ts_recv: int, book: Any, n: Any, f:
             n[m.DEPTH] = event["quantity"]
             cleared = True
     if end > begin:
-        n[m.TS_EVENT] = events[end - 1]["ts_event"]
+        ts_event = events[end - 1]["ts_event"]
+        n[m.TS_EVENT] = ts_event
+        if ts_event > n[m.DEPTH_TS_EVENT]:
+            n[m.DEPTH_TS_EVENT] = ts_event
     if n[m.DEPTH] > 0:
         truncate(book, n)
     return CLEARED if cleared else best

@@ -21,11 +21,13 @@ from vtframe.buffers.native import retarget, table
 from vtframe.buffers.ring import RowType
 from vtframe.domain import ROW, BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
 from vtframe.errors import InvariantError
+from vtframe.features import checkpoint
 from vtframe.features import layout as at
 from vtframe.features.fuse import fuse
 from vtframe.features.generate import ARRAYS
 from vtframe.features.leaders import lead
 from vtframe.features.plan import plan
+from vtframe.features.python_calls import PythonCalls
 from vtframe.features.sampling import Sampling
 from vtframe.features.schema import input_features, schema_hash
 from vtframe.kernels.bind import settings
@@ -95,6 +97,9 @@ class Pipeline:
         fused = fuse(layout, self.sampling, dtype, KernelCache(cache_dir, on_compile))
         self.source, self.digest = fused.source, fused.digest
         self._run: Callable[[Any, int, int], int] = _quietly(fused.run) if settings.DISABLE_JIT else fused.run
+        slow = [placed.label for placed in layout.placed if placed.feature.python]
+        if slow and on_compile is not None:
+            on_compile(f"{', '.join(slow)}: not compiled, runs as Python, which is slow")
 
         count = len(instruments)
         self.books = Books(rules, extra=layout.ints - m.COLUMNS)
@@ -109,12 +114,23 @@ class Pipeline:
             row[at.PRICE_SCALE] = 10.0**instrument.price_decimals
             row[at.QUANTITY_SCALE] = 10.0**instrument.quantity_decimals
             row[at.TICK_SIZE] = instrument.tick_size / row[at.PRICE_SCALE]
+        self._python = None if settings.DISABLE_JIT else PythonCalls(layout, self._ints, self._floats)
+        if self._python:
+            self._run = _checking(self._run, self._python)
         self.ring = RowRing(count, ring_rows, len(self.columns), dtype=dtype, heads=self._ints[:, at.HEAD])
         self._pending = [PendingFrames() for _ in instruments]
+        self._identity = checkpoint.Identity(
+            schema_hash=self.schema_hash,
+            fingerprint=self.fingerprint,
+            instruments=tuple(map(checkpoint.unit, instruments)),
+            ring_rows=ring_rows,
+            kernel=checkpoint.code(layout, self.digest),
+        )
         empty = Records(frames=1, events=1)
         self._frames, self._events = empty.frames, empty.events
         self._limit = len(instruments) + 1 if self.sampling.every == "clock" else 1  # rows that one input may need room for
-        self._limit = max(self._limit, ring_rows)
+        self._limit = max(self._limit, ring_rows // 2)
+        self.on_full: Callable[[], None] | None = None
         self._control = np.zeros(at.NEW + self._limit, np.int64)
         self._control[at.LIMIT] = self._limit
         self._control[at.INTERVAL] = (self.sampling.interval_ms or 0) * 1_000_000
@@ -138,9 +154,11 @@ class Pipeline:
         return self._control[at.NEW : at.NEW + self._cells[at.COUNT]]
 
     def process(self, records: Records, first: int = 0, last: int | None = None) -> int:
-        """Handle frames ``first`` to ``last`` (numbers and arrival times stamped); returns how many rows were made.
+        """Handle frames ``first`` to ``last`` (numbers and arrival times stamped); returns how many rows ``new_rows`` has.
 
-        Raises InvariantError for a frame that breaks the contract of records.
+        A call that makes more rows than half the ring (a clock after a long silence) stops on the way for ``on_full``, which
+        sees ``new_rows`` and the ring as they are then; the answer counts what came after it. Raises InvariantError for a
+        frame that breaks the contract of records.
         """
         if records.frames is not self._frames or records.events is not self._events:
             self._aim(records.frames, records.events)
@@ -149,7 +167,10 @@ class Pipeline:
         self._cells[at.COUNT] = 0
         code = self._run(self._handles, first, last)
         while code:
-            if code == at.FULL:
+            if code == at.FULL and self.on_full is not None:
+                self.on_full()
+                self._cells[at.COUNT] = 0
+            elif code == at.FULL:
                 self._make_room()
             code = self._run(self._handles, self._answer(code), last)
         return self._cells[at.COUNT]
@@ -195,7 +216,9 @@ class Pipeline:
 
     def state_digest(self) -> str:
         """A hash of all that the next frame's outcome depends on, and of the rows in the ring."""
-        digest = hashlib.sha256(self._ints.tobytes() + self._floats.tobytes())
+        ints = self._ints.copy()
+        ints[:, at.CALLBACK] = 0  # an address of this process
+        digest = hashlib.sha256(ints.tobytes() + self._floats.tobytes())
         for instrument in range(len(self.books)):
             for side in Side:
                 for array in self.books.levels(instrument, side, self.books.capacity):
@@ -205,6 +228,28 @@ class Pipeline:
         digest.update(self.ring.values.tobytes() + self.ring.meta.tobytes())
         digest.update(self._control[at.NEXT_CLOCK].tobytes())
         return digest.hexdigest()
+
+    def snapshot(self) -> bytes:
+        """All that the next frame's outcome depends on, and the rows in the ring. Between calls of ``process``."""
+        return checkpoint.write(self._identity, **self._memory())
+
+    def restore(self, data: bytes) -> None:
+        """Go on where ``snapshot`` was taken, here or in another process: the same frames then make the same bits.
+
+        Raises SessionError where the bytes are damaged, or where features, code, instruments, ring or fingerprint differ; the
+        pipeline is then as it was.
+        """
+        checkpoint.restore(checkpoint.read(data, self._identity), **self._memory())
+        retarget(self._handles, _BOOKS, self.books.cells)
+
+    def _memory(self) -> dict[str, Any]:
+        return {
+            "books": self.books,
+            "floats": self._floats,
+            "ring": self.ring,
+            "pending": self._pending,
+            "control": self._control,
+        }
 
     def _answer(self, code: int) -> int:
         """Do what the kernel stopped for; returns the frame to continue at."""
@@ -271,6 +316,17 @@ class Pipeline:
             values[chosen] = self.ring.window(instrument, count)
         self._cells[at.COUNT] = 0
         return RowBatch(meta, values)
+
+
+def _checking(run: Callable[[Any, int, int], int], python: PythonCalls) -> Callable[[Any, int, int], int]:
+    """Raises what a feature raised while it ran as Python."""
+
+    def checked(handles: Any, first: int, last: int) -> int:
+        code = run(handles, first, last)
+        python.raise_error()
+        return code
+
+    return checked
 
 
 def _quietly(run: Callable[[Any, int, int], int]) -> Callable[[Any, int, int], int]:
