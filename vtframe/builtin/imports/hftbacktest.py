@@ -172,7 +172,7 @@ def _fixed(path: Path, numbers: NDArray[Any], name: str, values: NDArray[Any], p
         wrong = ~(np.abs(scaled - whole) <= np.maximum(1e-6, np.abs(scaled) * 1e-14)) | ~(np.abs(whole) < _EXACT)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        problem = f"row {int(numbers[at])}: {name} is {values[at]!r}, which is no number with {places} decimals"
+        problem = f"row {int(numbers[at])}: {name} is {float(values[at])!r}, which is no number with {places} decimals"
         raise RecordingError(str(path), problem, "state the tick size and lot size that it was recorded in")
     return whole.astype(np.int64)
 

@@ -28,7 +28,7 @@ _STATED = ("instrument_id", "price_precision", "size_precision")
 
 
 class Reader:
-    """Reads OrderBookDelta by price level. A frame ends at the flag F_LAST; in files without it, where ``ts_init`` changes."""
+    """Reads OrderBookDelta by price level. A frame ends at the flag F_LAST; without it, where a time changes."""
 
     def __init__(self, files: Sequence[Path], instrument: Instrument) -> None:
         for path in files:
@@ -83,7 +83,7 @@ class Reader:
         if len(wrong):
             raise RecordingError(str(path), f"a delta at ts_init {times['ts_init'][wrong[0]]} has no side or an unknown action")
         events = frames.deltas(times["ts_event"], side, price, quantity, kind=EventKind.BOOK_DELTA)
-        ends = _ends(get["flags"], times["ts_init"], flagged=flagged)
+        ends = _ends(get["flags"], times["ts_init"], times["ts_event"], flagged=flagged)
         return self._append(records, events, ends, clears, times["ts_init"])
 
     def _append(
@@ -224,10 +224,9 @@ def _whole(rows: pa.Table, *, flagged: bool) -> int:
     return int(starts[-1]) if len(starts) else 0
 
 
-def _ends(flags: NDArray[Any], arrivals: NDArray[np.int64], *, flagged: bool) -> NDArray[np.int64]:
+def _ends(flags: NDArray[Any], ts_init: NDArray[np.int64], ts_event: NDArray[np.int64], *, flagged: bool) -> NDArray[np.int64]:
     """One past the last row of every frame."""
     if flagged:
         ends = np.flatnonzero((flags & _LAST) != 0) + 1
         return ends if len(ends) and ends[-1] == len(flags) else np.append(ends, len(flags))
-    starts = frames.starts_of(arrivals)
-    return np.append(starts[1:], len(arrivals))
+    return np.append(frames.starts_of(ts_init, ts_event)[1:], len(ts_init))

@@ -27,8 +27,8 @@ _DIGITS = 38
 class Reader:
     """Reads incremental_book_L2 files. Numbers become fixed point from their digits, never through a float.
 
-    Rows of one ``local_timestamp`` are one frame, as Tardis says; a snapshot after other rows discards the book; rows before
-    the first snapshot are passed over, and told.
+    Rows of one ``local_timestamp`` are one frame, as Tardis says, where their ``timestamp`` is one too; a snapshot after other
+    rows discards the book; rows before the first snapshot are passed over, and told.
     """
 
     def __init__(self, files: Sequence[Path], instrument: Instrument) -> None:
@@ -79,7 +79,7 @@ class Reader:
             raise RecordingError(str(path), f"is of {names}; expected {self._of.symbol} alone", "split it by symbol")
         snapshot = rows.column("is_snapshot").to_numpy()
         local = rows.column("local_timestamp").to_numpy() * 1_000
-        starts = frames.starts_of(local, snapshot)
+        starts = frames.starts_of(local, rows.column("timestamp").to_numpy(), snapshot)
         side = np.where(rows.column("side").to_numpy() == "bid", 1, -1)
         events = frames.deltas(
             rows.column("timestamp").to_numpy() * 1_000,
