@@ -204,9 +204,20 @@ def test_a_feature_used_twice_needs_another_name(project: Project) -> None:
     twice = GOOD.replace("[[models]]", '[[features]]\nuse = "lean"\nlevels = 2\n[[models]]')
     duplicate = faults_of(project(twice))[0]
     assert duplicate.startswith(":8 [[features]] 2 as: column 'lean' is made twice, first on line 5; tell them apart with as")
-    named = faults_of(project(twice.replace("levels = 2", 'levels = 2\nas = "shallow"')))
-    assert len(named) == 1
-    assert "+ shallow (lean) {levels = 2}: the model does not know it" in named[0]  # what is left is the bundle's difference
+    assert faults_of(project(twice.replace("levels = 2", 'levels = 2\nas = "shallow"'))) == []
+
+
+def test_a_model_reads_its_own_columns_of_rows_that_hold_more_but_what_they_are_made_of_must_be_stated(
+    project: Project,
+) -> None:
+    more = '[[features]]\nuse = "lean"\nas = "shallow"\n'
+    assert faults_of(project(GOOD.replace("[[features]]", f"{more}[[features]]"))) == []
+    path = project(GOOD.replace("[[features]]", f"{more}[[features]]"))
+    code = textwrap.dedent(PARTS).replace('else ("",))', 'else ("",), inputs=() if self.as_ else ("shallow",))')
+    (path.parent / "parts.py").write_text(code)
+    (fault,) = faults_of(path)
+    assert ":12 [[models]] 1 bundle: the model was trained on other rows than the pipeline makes:" in fault
+    assert "~ lean: reads shallow, which the bundle does not state" in fault
 
 
 def test_columns_that_meet_are_found_though_the_labels_differ(project: Project) -> None:

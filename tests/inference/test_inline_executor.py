@@ -304,3 +304,89 @@ def test_an_instrument_without_rows_cannot_be_asked(tiny: Tiny) -> None:
 def test_a_ring_that_does_not_fit_the_bundle_is_refused(tiny: Tiny, ring: RowRing, expected: str) -> None:
     with pytest.raises(BundleError, match=expected):
         InlineExecutor(SpyModel(), tiny(window=3), ring=ring, clock=LiveClock(), deadline_ns=1, max_age_ns=1)
+
+
+@settings(max_examples=30)
+@given(st.data(), st.integers(1, 4), st.integers(0, 5), st.integers(0, 2**32 - 1))
+def test_columns_picked_by_name_from_wider_rows_answer_bit_for_bit_as_the_bundles_own_rows(
+    data: st.DataObject, window: int, extra: int, seed: int
+) -> None:
+    bundle = bundle_of(window)
+    names = data.draw(st.permutations([*bundle.columns, *(f"other{k}" for k in range(extra))]))
+    places = [names.index(name) for name in bundle.columns]
+    model = SoftmaxModel(window, len(bundle.columns))
+    own, wide = RowRing(2, window + 3, len(bundle.columns)), RowRing(2, window + 3, len(names))
+    kept: dict[str, Any] = {"clock": MarketClock(start_ns=T0), "deadline_ns": 1, "max_age_ns": MS}
+    exact = InlineExecutor(model, bundle, ring=own, **kept)
+    picking = InlineExecutor(model, bundle, ring=wide, columns=names, **kept)
+    rng = np.random.default_rng(seed)
+    meta = np.zeros((), ROW)
+    meta["ts_event"] = meta["ts_recv"] = T0
+    meta["valid"] = 1
+    for number in range(3 * window + 7):
+        instrument = number % 2
+        row = rng.normal(size=len(names)).astype(np.float32)
+        wide.append(instrument, row, meta)
+        own.append(instrument, row[places], meta)
+        answer = picking.predict(instrument, started=5_000)
+        assert answer == exact.predict(instrument, started=5_000)
+        if answer.verdict is Verdict.OK:
+            assert model.seen[-2].tobytes() == model.seen[-1].tobytes()
+            assert model.contiguous == {True}
+
+
+class SoftmaxModel:
+    """A model that keeps what it saw."""
+
+    def __init__(self, window: int, columns: int) -> None:
+        self.weights = np.random.default_rng(3).normal(size=(window * columns, 3)).astype(np.float32)
+        self.seen: list[np.ndarray] = []
+        self.contiguous: set[bool] = set()
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        self.seen.append(batch.copy())
+        self.contiguous.add(bool(batch.flags.c_contiguous))
+        powers = np.exp(batch.reshape(1, -1) @ self.weights)
+        return np.asarray(powers / powers.sum(), np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("names", "window", "in_place"),
+    [
+        ("f0 f1 f2 f3", 3, True),  # the ring's columns are the bundle's
+        ("x f0 f1 f2 f3", 1, True),  # side by side, and one row: contiguous all the same
+        ("x f0 f1 f2 f3", 3, False),
+        ("f1 f0 f2 f3", 1, False),
+    ],
+)
+def test_rows_are_copied_only_where_the_model_could_not_read_them_in_place(
+    tiny: Tiny, names: str, window: int, *, in_place: bool
+) -> None:
+    columns = names.split()
+    ring = RowRing(1, 8, len(columns))
+    model = SpyModel()
+    bundle = tiny(window=window)
+    executor = InlineExecutor(
+        model, bundle, ring=ring, columns=columns, clock=MarketClock(start_ns=T0), deadline_ns=1, max_age_ns=1
+    )
+    for _ in range(window + 2):
+        append(ring)
+        executor.predict(0, started=5_000)
+    assert {np.shares_memory(batch, ring.values) for batch in model.batches} == {in_place}
+    assert len({batch.__array_interface__["data"][0] for batch in model.batches}) == (3 if in_place else 1), "one buffer"
+
+
+def test_rows_without_a_column_of_the_bundle_are_refused_by_its_name(tiny: Tiny) -> None:
+    with pytest.raises(BundleError, match=r"reads columns that the pipeline's rows do not have: f1, f3$"):
+        InlineExecutor(
+            SpyModel(),
+            tiny(),
+            ring=RowRing(1, 8, 4),
+            columns=("f0", "f2", "f4", "f5"),
+            clock=LiveClock(),
+            deadline_ns=1,
+            max_age_ns=1,
+        )

@@ -68,7 +68,7 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     bundles = _bundles(config, plugins, faults)
     wanted = config.document.data.get("features")
     if isinstance(wanted, list) and 0 < len(schema) == len(wanted):  # else the difference is a fault that is told already
-        _compare(config, schema, bundles, faults)
+        _compare(config, schema, _inputs(features), bundles, faults)
         if parts is not None:
             _ask_strategies(config, parts, bundles, schema, faults)
     _check_lanes(config, faults)
@@ -129,16 +129,33 @@ def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str,
     return bundles
 
 
-def _compare(config: Config, schema: Sequence[InputFeature], bundles: Mapping[str, BundleInfo], faults: list[Fault]) -> None:
-    """Every bundle must have been trained on the rows that this pipeline makes."""
+def _inputs(features: Sequence[tuple[Feature, Place]]) -> dict[str, tuple[str, ...]]:
+    """Which columns of others each feature reads, by label."""
+    return {feature.label: ask(feature).kernel.inputs for feature, _ in features}
+
+
+def _compare(
+    config: Config,
+    schema: Sequence[InputFeature],
+    inputs: Mapping[str, Sequence[str]],
+    bundles: Mapping[str, BundleInfo],
+    faults: list[Fault],
+) -> None:
+    """What every bundle was trained on must be in the rows that this pipeline makes; more may be."""
     for index, model in enumerate(config.models):
         bundle = bundles.get(model.name)
         if bundle is None:
             continue
         difference = compare_schema(bundle, schema, config.sampling.rule, dtype=config.rows.dtype)
+        difference += [
+            f"~ {feature.label}: reads {column}, which the bundle does not state: nobody can say whether it is still the same"
+            for feature in bundle.features
+            for column in inputs.get(feature.label, ())
+            if column not in bundle.columns
+        ]
         if difference:
             problem = "\n    ".join(["the model was trained on other rows than the pipeline makes:", *difference])
-            hint = "make [[features]], [sampling] and [rows] what `vtframe model inspect` shows, or train again"
+            hint = "make [[features]], [sampling] and [rows] hold what `vtframe model inspect` shows, or train again"
             faults.append(config.place("models", index, "bundle").fault(problem, hint))
 
 

@@ -217,6 +217,7 @@ class _Builder:
             model,
             bundle,
             ring=self.pipeline.ring,
+            columns=self.pipeline.columns,
             clock=self.clock,
             deadline_ns=table.deadline_us * 1_000,
             max_age_ns=table.stale_ms * 1_000_000,

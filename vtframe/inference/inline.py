@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,14 +53,18 @@ class InlineExecutor:
         bundle: BundleInfo,
         *,
         ring: RowRing,
+        columns: Sequence[str] | None = None,
         clock: Clock,
         deadline_ns: int,
         max_age_ns: int,
         name: str = "",
         backlog_window_ns: int = 60_000_000_000,
     ) -> None:
-        """Raises BundleError where the ring's rows are not of the bundle's width and dtype or hold less than its window."""
-        _check(bundle, ring)
+        """``columns`` are the names of the ring's columns; without them its rows must be the bundle's, column for column.
+
+        Raises BundleError where rows lack a column of the bundle's or are of another dtype, or the ring is under its window.
+        """
+        _check(bundle, ring, columns)
         self.name = name or bundle.name
         self.batch = -1
         self.calls = 0
@@ -69,7 +74,7 @@ class InlineExecutor:
         self._window = bundle.window
         self._capacity = ring.capacity
         self._head = ring.head
-        self._windows = _windows(ring.values, bundle.window)
+        self._read = _reader(ring.values, bundle, columns)
         self._meta: NDArray[np.int64] = ring.meta.view("<i8").reshape(*ring.meta.shape, -1)
         count = len(ring.values)
         self._backlogs = [Backlog(window_ns=backlog_window_ns) for _ in range(count)]
@@ -99,7 +104,7 @@ class InlineExecutor:
         else:
             self.calls = self.batch = self.calls + 1
             try:
-                outputs = tuple(self._predict(self._windows[instrument, place - self._window + 1])[0].tolist())
+                outputs = tuple(self._predict(self._read(instrument, place - self._window + 1))[0].tolist())
                 verdict = Verdict.OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
             except Exception as e:  # noqa: BLE001 - a model that raises has failed, and the session goes on
                 verdict = self._failure(f"raised {e!r}")
@@ -131,6 +136,24 @@ class InlineExecutor:
             outputs=outputs,
         )
 
+    def unanswered(self, instrument: int, row: Mapping[str, int], verdict: Verdict) -> Prediction:
+        """What is logged for a row that the model is not asked about; ``row`` has the fields of domain.ROW."""
+        now = self._now()
+        return Prediction(
+            model=self.name,
+            model_hash=self._hash,
+            instrument=instrument,
+            input=row["input"],
+            row=row["number"],
+            update_id=row["update_id"],
+            ts_event=row["ts_event"],
+            ts_recv=row["ts_recv"],
+            ts_done=now,
+            age_ns=max(0, now - row["ts_recv"]),
+            deadline_ns=self._deadline,
+            verdict=verdict,
+        )
+
     def _count_valid(self, instrument: int, place: int, words: list[int]) -> int:
         """Valid rows in a row that end at the newest one; counted anew (up to a window) where rows were not seen."""
         number = words[_NUMBER]
@@ -154,18 +177,44 @@ class InlineExecutor:
         return Verdict.FAILED
 
 
+Read = Callable[[int, int], NDArray[Any]]
+"""(instrument, first row of a window in the ring) to a batch of one, (1, window, columns), C-contiguous."""
+
+
+def _reader(values: NDArray[Any], bundle: BundleInfo, columns: Sequence[str] | None) -> Read:
+    """The bundle's columns of a window, in its order: a view where the ring holds them so, else gathered into one buffer."""
+    places = list(range(values.shape[2])) if columns is None else [list(columns).index(name) for name in bundle.columns]
+    first = places[0]
+    if places == list(range(first, first + len(places))):  # side by side
+        views = _windows(values[:, :, first : first + len(places)], bundle.window)
+        if views[0, 0].flags.c_contiguous:  # all of the ring's columns, or windows of one row
+            return lambda instrument, row: views[instrument, row]
+    whole = _windows(values, bundle.window)
+    chosen = np.array(places, np.intp)
+    buffer = np.zeros((1, bundle.window, len(places)), values.dtype)
+
+    def gather(instrument: int, row: int) -> NDArray[Any]:
+        whole[instrument, row].take(chosen, 2, buffer, "clip")  # "raise" would go through a buffer of its own
+        return buffer
+
+    return gather
+
+
 def _windows(values: NDArray[Any], window: int) -> NDArray[Any]:
-    """Every window as a view: ``[instrument, first row]`` is a batch of one, (1, window, columns), contiguous."""
+    """Every window as a view: ``[instrument, first row]`` is a batch of one, (1, window, columns)."""
     instruments, rows, columns = values.shape
     across, down, right = values.strides
     shape = (instruments, rows - window + 1, 1, window, columns)
     return as_strided(values, shape, (across, down, down, down, right), writeable=False)
 
 
-def _check(bundle: BundleInfo, ring: RowRing) -> None:
-    columns = ring.values.shape[2]
-    if columns != len(bundle.columns):
-        raise BundleError(str(bundle.path), f"reads rows of {len(bundle.columns)} columns, the pipeline's have {columns}")
+def _check(bundle: BundleInfo, ring: RowRing, columns: Sequence[str] | None) -> None:
+    width = ring.values.shape[2]
+    if columns is None and width != len(bundle.columns):
+        raise BundleError(str(bundle.path), f"reads rows of {len(bundle.columns)} columns, the pipeline's have {width}")
+    lost = [] if columns is None else [name for name in bundle.columns if name not in columns]
+    if lost:
+        raise BundleError(str(bundle.path), f"reads columns that the pipeline's rows do not have: {', '.join(lost)}")
     if ring.values.dtype != bundle.dtype:
         raise BundleError(str(bundle.path), f"reads {bundle.dtype} rows, the pipeline's are {ring.values.dtype}")
     if ring.capacity < bundle.window:

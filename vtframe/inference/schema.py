@@ -1,29 +1,25 @@
-"""Whether a pipeline's rows are the rows that a model was trained on, and the difference in words where they are not."""
+"""Whether a pipeline's rows hold what a model was trained on, and the difference in words where they do not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from vtframe.api import BundleError, BundleInfo, InputFeature
+from vtframe.api import BundleInfo, InputFeature
 
 
 def compare_schema(bundle: BundleInfo, schema: Sequence[InputFeature], sampling: str, *, dtype: str | None = None) -> list[str]:
-    """How the pipeline (``schema``, its features in order) differs from what the bundle was trained on; empty when it does not.
+    """What the pipeline (``schema``, its features) lacks of what the bundle was trained on; empty where it has everything.
 
-    Columns, their order, the parts behind them, their settings and the sampling rule must all be equal; ``dtype`` (of the
-    pipeline's rows) is compared where it is given.
+    Columns are picked by name, so their order in rows does not count, and neither do features that the bundle does not know.
+    Every feature that it knows must be there with the same part, the same settings and its columns, and the sampling rule must
+    be the same; ``dtype`` (of the pipeline's rows) is compared where it is given.
     """
-    trained = {feature.label: feature for feature in bundle.features}
     live = {feature.label: feature for feature in schema}
-    lines = [f"- {_named(feature)}: missing in the pipeline" for label, feature in trained.items() if label not in live]
-    lines += [f"+ {_named(feature)}: the model does not know it" for label, feature in live.items() if label not in trained]
-    common = [label for label in trained if label in live]
-    for label in common:
-        lines += _changes(trained[label], live[label])
-    order = [label for label in live if label in trained]
-    if order != common:
-        lines.append(f"~ order: trained on {', '.join(common)}; the pipeline has {', '.join(order)}")
+    lines = [f"- {_named(feature)}: missing in the pipeline" for feature in bundle.features if feature.label not in live]
+    for feature in bundle.features:
+        if feature.label in live:
+            lines += _changes(feature, live[feature.label])
     if sampling != bundle.sampling:
         lines.append(f"~ sampling: trained on {bundle.sampling!r}; the pipeline has {sampling!r}")
     if dtype is not None and dtype != bundle.dtype:
@@ -31,21 +27,19 @@ def compare_schema(bundle: BundleInfo, schema: Sequence[InputFeature], sampling:
     return lines
 
 
-def require_schema(bundle: BundleInfo, schema: Sequence[InputFeature], sampling: str, *, dtype: str | None = None) -> None:
-    """Raise BundleError with the printed difference unless the pipeline's rows are the ones that the model was trained on."""
-    difference = compare_schema(bundle, schema, sampling, dtype=dtype)
-    if difference:
-        problem = "was trained on other features than the pipeline computes:\n  " + "\n  ".join(difference) + "\n"
-        raise BundleError(
-            str(bundle.path), problem, "make [[features]] equal to the bundle's (vtframe model inspect), or retrain"
-        )
+def strangers(bundle: BundleInfo, instruments: Sequence[str]) -> list[str]:
+    """Those of ``instruments`` (``SYMBOL@venue``) that the model was not trained on; none where the bundle does not say.
+
+    Not a fault: a model may be meant for more than its training data. Worth a warning: it decides about them all the same.
+    """
+    return [name for name in instruments if name not in bundle.instruments] if bundle.instruments else []
 
 
 def _changes(trained: InputFeature, live: InputFeature) -> list[str]:
     lines = []
     if trained.use != live.use:
         lines.append(f"~ {trained.label}: trained on part {trained.use!r}; the pipeline has {live.use!r}")
-    if trained.columns != live.columns:
+    if not set(trained.columns) <= set(live.columns):
         lines.append(
             f"~ {trained.label}: trained on columns {', '.join(trained.columns)}; the pipeline has {', '.join(live.columns)}"
         )
