@@ -115,6 +115,11 @@ PREDICTION = np.dtype(
 _PACK_FRAME = struct.Struct("<6q4iq")  # FRAME and EVENT as the struct module writes them: four times as fast as numpy's
 _PACK_EVENT = struct.Struct("<5qiHBb")  # assignment of a tuple
 _PACK_TAIL = struct.Struct("<iHBb")
+_PACK_ARRIVAL = struct.Struct("<2q")  # the first fields of FRAME
+_PACK_CONNECTION = struct.Struct("<i")
+_PACK_FIRST_EVENT = struct.Struct("<q")
+_CONNECTION: int = FRAME.fields["connection"][1]  # type: ignore[index]  # a structured type has fields
+_FIRST_EVENT: int = FRAME.fields["first_event"][1]  # type: ignore[index]
 _FRAME_SIZE = _PACK_FRAME.size
 _EVENT_SIZE = _PACK_EVENT.size
 
@@ -241,23 +246,31 @@ class Records:
         self.n_events = start + count
 
     def _make_room(self, events: int) -> None:
-        """Room for one frame with so many events, and views that look into the present arrays."""
+        """Room for one frame with so many events."""
         if self.n_frames >= len(self.frames) or self.n_events + events > len(self.events):
             self.reserve(frames=1, events=events)
+        self._look()
+
+    def _look(self) -> None:
+        """Views that look into the present arrays."""
         if self.frames is not self._seen_frames or self.events is not self._seen_events:
             self._seen_frames, self._seen_events = self.frames, self.events
             self._frame_bytes = self.frames.data.cast("B")
             self._event_bytes = self.events.data.cast("B")
             self._event_cells = self.events.view("<i8").reshape(-1, _EVENT_SIZE // 8)
+            self._event_inputs = self._event_cells[:, 0]
 
     def stamp(self, *, number: int, ts_recv: int, connection: int = 0, first_frame: int = 0) -> None:
         """Write the input's number, arrival time and connection into the frames from ``first_frame`` on, and their events."""
-        block = self.frames[first_frame : self.n_frames]
-        block["input"] = number
-        block["ts_recv"] = ts_recv
-        block["connection"] = connection
-        if len(block):
-            self.events["frame"][block["first_event"][0] : self.n_events] = number
+        if first_frame >= self.n_frames:
+            return
+        self._look()
+        first = first_frame * _FRAME_SIZE
+        for at in range(first, self.n_frames * _FRAME_SIZE, _FRAME_SIZE):
+            _PACK_ARRIVAL.pack_into(self._frame_bytes, at, number, ts_recv)
+            _PACK_CONNECTION.pack_into(self._frame_bytes, at + _CONNECTION, connection)
+        (first_event,) = _PACK_FIRST_EVENT.unpack_from(self._frame_bytes, first + _FIRST_EVENT)
+        self._event_inputs[first_event : self.n_events] = number
 
 
 def _tail(instrument: int, flags: int, kind: int, side: int) -> int:

@@ -15,6 +15,7 @@ settings: Any = numba.config
 STRICT: dict[str, Any] = {"error_model": "numpy"}  # an empty book gives nan, not an exception; no fastmath, no parallel
 """Compilation options of everything in a fused kernel."""
 _INNER: dict[str, Any] = {**STRICT, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # a quarter less to compile
+_WITHOUT_COUNTS: dict[str, Any] = {**_INNER, "_nrt": False}
 
 
 class Binder:
@@ -23,12 +24,12 @@ class Binder:
     All of them get ``module`` for their module's name. Numba makes a symbol of module, name and a counter that starts anew in
     every process: without a module of its own, a kernel from the cache would be linked to another kernel's functions.
     ``replace`` puts other values in the place of functions and of a module's constants: ``{function: value}`` and
-    ``{(module name, global name): value}``. Without ``literals`` a constant argument is compiled as any of its type: one
-    version of a function where numba makes one for every constant.
+    ``{(module name, global name): value}``. ``lean`` is for functions that make no arrays: no reference counts (half of the
+    time of small functions), and one version of a function where numba makes one for every constant argument.
     """
 
-    def __init__(self, module: str, replace: Mapping[Any, Any] | None = None, *, literals: bool = True) -> None:
-        self._literals = literals
+    def __init__(self, module: str, replace: Mapping[Any, Any] | None = None, *, lean: bool = False) -> None:
+        self._lean = lean
         self._module = module
         self._replace = dict(replace or {})
         self._bound: dict[int, Any] = {}
@@ -50,7 +51,7 @@ class Binder:
         bound.__kwdefaults__ = function.__kwdefaults__
         bound.__qualname__ = function.__qualname__
         bound.__module__ = self._module
-        made = compiled(bound) if self._literals else _without_literals(compiled(bound))
+        made = _lean(bound) if self._lean else compiled(bound)
         self._bound[id(function)] = made
         self._keep.append(function)
         shims: dict[tuple[bool, str], ModuleType] = {}
@@ -94,10 +95,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     return function if settings.DISABLE_JIT else numba.njit(**_INNER)(function)
 
 
-def _without_literals(dispatcher: Any) -> Any:
-    """The dispatcher, choosing its version by types only."""
+def _lean(function: Callable[..., Any]) -> Any:
+    """``function`` as a dispatcher without reference counts that chooses its version by types only."""
     if settings.DISABLE_JIT:
-        return dispatcher
+        return function
+    dispatcher = numba.njit(**_WITHOUT_COUNTS)(function)
     choose = dispatcher.get_call_template
 
     def by_type(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:

@@ -5,33 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.api.scan import (
-    CLOSE_ARRAY,
     CLOSE_OBJECT,
-    COMMA,
     GROUP,
     LENGTH,
     N_EVENTS,
     N_FRAMES,
-    OPEN_ARRAY,
     Output,
-    expect,
     find_symbol,
-    first_item,
     name,
     next_item,
     put_event,
     put_frame,
+    put_levels,
     same,
     scan_int,
     scan_key,
-    scan_quoted_decimal,
     scan_string,
     skip_value,
 )
 from vtframe.builtin.binance.kernel_members import (
     ABSENT,
     CLEAR_EVENT,
-    DELTA_EVENT,
     DEPTH,
     DEPTH_FRAME,
     FUTURES,
@@ -69,21 +63,11 @@ from vtframe.builtin.binance.kernel_members import (
 )
 
 
-def read_levels(text: Any, at: int, events: Any, n: int, side: int, ts_event: int, flags: int, units: Any) -> tuple[int, int]:
-    """``[["61773.6","1001"],...]`` to events from place ``n``: (next place, position), where a code may stand in either."""
-    instrument, price_decimals, quantity_decimals = units[INSTRUMENT], units[PRICE_DECIMALS], units[QUANTITY_DECIMALS]
-    more, at = first_item(text, at, OPEN_ARRAY, CLOSE_ARRAY)
-    while more:
-        at = expect(text, at, OPEN_ARRAY)
-        price, at = scan_quoted_decimal(text, at, price_decimals)
-        at = expect(text, at, COMMA)
-        quantity, at = scan_quoted_decimal(text, at, quantity_decimals)
-        at = expect(text, at, CLOSE_ARRAY)
-        if at < 0:
-            return n, at
-        n = put_event(events, n, ts_event, DELTA_EVENT, side, price, quantity, instrument, flags, 0)
-        more, at = next_item(text, at, CLOSE_ARRAY)
-    return n, at
+def put_side(text: Any, at: int, out: Output, n: int, ts_event: int, which: int, flags: int, row: Any) -> tuple[int, int]:
+    """Levels of the bids (1) or the asks (2)."""
+    side = 1 if which == 1 else -1
+    price_decimals, quantity_decimals, instrument = row[PRICE_DECIMALS], row[QUANTITY_DECIMALS], row[INSTRUMENT]
+    return put_levels(text, at, out.events, n, ts_event, side, price_decimals, quantity_decimals, instrument, flags, 2)
 
 
 def read_depth(text: Any, at: int, out: Output, symbols: Any) -> tuple[int, int]:
@@ -110,7 +94,7 @@ def read_depth(text: Any, at: int, out: Output, symbols: Any) -> tuple[int, int]
                 at = skip_value(text, at)
             else:
                 ts_event = (time if engine_time < 0 else engine_time) * MS
-                n, at = read_levels(text, at, out.events, n, 1 if bit == 1 else -1, ts_event, 0, symbols[row])
+                n, at = put_side(text, at, out, n, ts_event, bit, 0, symbols[row])
         elif key == KEY_s:
             bit = 4
             symbol, symbol_stop, at = scan_string(text, at)
@@ -190,8 +174,7 @@ def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> 
             if row < 0:
                 at = skip_value(text, at)
             else:
-                side = 1 if bit == 1 else -1
-                n, at = read_levels(text, at, out.events, n, side, ts_event, SNAPSHOT_FLAG, symbols[row])
+                n, at = put_side(text, at, out, n, ts_event, bit, SNAPSHOT_FLAG, symbols[row])
         elif key == KEY_E:
             bit = 4
             time, at = scan_int(text, at)

@@ -1,6 +1,7 @@
 """Scan primitives: a venue's bytes to records in compiled code, every read checked. No venue in it."""
 
 from vtframe.wire.scan.codes import ESCAPE, FULL, OVERFLOW, OWN, REASONS, SHAPE, SPARE, TOO_DEEP, TOO_FINE, TRUNCATED
+from vtframe.wire.scan.levels import put_levels
 from vtframe.wire.scan.numbers import MOST_DIGITS, TEN_TO, scan_bool, scan_decimal, scan_digits, scan_int, scan_quoted_decimal
 from vtframe.wire.scan.output import N_EVENTS, N_FRAMES, Output, put_event, put_frame
 from vtframe.wire.scan.scanner import COMPILED, Kernel, Scanner
@@ -72,6 +73,7 @@ __all__ = [
     "peek",
     "put_event",
     "put_frame",
+    "put_levels",
     "same",
     "scan_bool",
     "scan_decimal",

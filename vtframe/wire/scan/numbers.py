@@ -27,6 +27,12 @@ LAST_PAIRS = 0x0000271000000001  # 10000 << 32 | 1
 LOW_WORD = 0xFFFFFFFF
 
 
+def eight_digits(word: int) -> int:
+    """The number that eight bytes of 0 to 9 are, the first one highest."""
+    word = word * 10 + ((word >> 8) & 0x00FFFFFFFFFFFFFF)
+    return (((word & PAIRS) * FIRST_PAIRS + ((word >> 16) & PAIRS) * LAST_PAIRS) >> 32) & LOW_WORD
+
+
 def scan_digits(text: Text, at: int, most: int) -> tuple[int, int, int]:
     """At most ``most`` (18 or fewer) digits from ``at``: (their value, how many, position after them). None is no fault."""
     value = 0
@@ -41,10 +47,7 @@ def scan_digits(text: Text, at: int, most: int) -> tuple[int, int, int]:
         n = min(n, end - at, most - count)
         if n <= 0:
             break
-        word = word << (8 * (8 - n))  # zeros before them
-        word = word * 10 + ((word >> 8) & 0x00FFFFFFFFFFFFFF)
-        part = (((word & PAIRS) * FIRST_PAIRS + ((word >> 16) & PAIRS) * LAST_PAIRS) >> 32) & LOW_WORD
-        value = value * TEN_TO[n] + part
+        value = value * TEN_TO[n] + eight_digits(word << (8 * (8 - n)))  # zeros before them
         count += n
         at += n
         if n < 8:

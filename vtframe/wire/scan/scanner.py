@@ -155,4 +155,4 @@ def _digest(name: str, kernel: Any) -> str:
 
 def _link(name: str, kernel: Any, module: dict[str, Any]) -> None:
     module.update(_ATTACH, part=part, Output=Output, SPARE=SPARE)
-    module["read"] = Binder(module["__name__"], literals=False).bind(kernel, name)
+    module["read"] = Binder(module["__name__"], lean=True).bind(kernel, name)
