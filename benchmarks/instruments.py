@@ -1,0 +1,214 @@
+"""What a step costs when one process has more instruments: the same events, given to 1, 10, 100 and 1,000 books.
+
+    python benchmarks/instruments.py [--recording FILE]... [--instruments N]... [--repeats N] [--json]
+
+One long stream is cut into as many pieces as there are instruments; each instrument starts (untimed) on a snapshot of the
+stream's book where its piece begins, and then plays it. So every run has the same events and the same changes of books, and
+differs only in how many books, feature states and rings they fall on. Round-robin takes a frame of each instrument in turn, the
+worst case for caches; bursts take 32 of one, as venues send them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from vtframe.cli.bench.material import Material, six_features
+from vtframe.cli.bench.rows import Row, seconds, time_row
+from vtframe.domain import EventFlag, FrameKind, Instrument, Records, SequenceRule, Side
+from vtframe.features.pipeline import RING_ROWS, Pipeline
+
+Order = Literal["round-robin", "bursts"]
+BURST = 32
+_KINDS = (FrameKind.DEPTH, FrameKind.TRADE)
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """One stream on many instruments: ``snapshots`` first, then ``frames``, whose events lie in ``events`` in that order."""
+
+    snapshots: Records
+    frames: NDArray[Any]
+    events: NDArray[Any]
+
+
+def spread(material: Material, count: int, order: Order) -> Spread:
+    """Cut the stream into ``count`` pieces of equal numbers of frames, and lay them out in the order of arrival."""
+    frames, events = material.frames, material.events
+    start = int(np.flatnonzero(frames["kind"] == FrameKind.SNAPSHOT)[0]) + 1
+    chosen = start + np.flatnonzero(np.isin(frames["kind"][start:], _KINDS))
+    each = len(chosen) // count
+    chosen = chosen[: each * count].reshape(count, each)  # row i: the frames of instrument i
+    snapshots = _snapshots(material, start, chosen[:, 0])
+    instrument, place = np.divmod(np.arange(chosen.size), each)
+    turn = place // (BURST if order == "bursts" else 1)
+    arrival = np.lexsort((place, instrument, turn))
+    laid = frames[chosen.reshape(-1)[arrival]]
+    first = laid["first_event"].copy()
+    laid["instrument"] = instrument[arrival]
+    laid["ts_recv"] = np.sort(laid["ts_recv"])
+    laid["first_event"] = np.cumsum(laid["n_events"]) - laid["n_events"]
+    source = np.repeat(first - laid["first_event"], laid["n_events"]) + np.arange(int(laid["n_events"].sum()))
+    moved = events[source]
+    moved["instrument"] = np.repeat(laid["instrument"], laid["n_events"])
+    return Spread(snapshots, laid, moved)
+
+
+def _snapshots(material: Material, start: int, cuts: NDArray[np.int64]) -> Records:
+    """The stream's book before each of the frames ``cuts``, as that instrument's snapshot."""
+    pipeline = Pipeline([], material.instruments, material.rules)
+    records = _as_records(material.frames, material.events)
+    made = Records(frames=len(cuts), events=1 << 20)
+    position = 0
+    for instrument, cut in enumerate(cuts.tolist()):
+        pipeline.process(records, position, cut)
+        position = cut
+        books = pipeline.books
+        sides = {side: np.column_stack(books.levels(0, side, books.capacity)) for side in Side}
+        made.append_levels(
+            kind=FrameKind.SNAPSHOT,
+            instrument=instrument,
+            ts_event=int(material.frames["ts_recv"][start]),
+            bids=sides[Side.BUY],
+            asks=sides[Side.SELL],
+            flags=EventFlag.SNAPSHOT,
+            clear=True,
+            last_id=books.update_id(0),
+        )
+    return made
+
+
+def _as_records(frames: NDArray[Any], events: NDArray[Any]) -> Records:
+    """Arrays as what ``Pipeline.process`` reads."""
+    records = Records(frames=1, events=1)
+    records.frames, records.events = frames, events
+    records.n_frames, records.n_events = len(frames), len(events)
+    return records
+
+
+def pipeline_of(material: Material, count: int, laid: Spread, *, ring_rows: int = RING_ROWS, touch: bool = True) -> Pipeline:
+    """A pipeline whose books are synced; with ``touch`` every page of its rings is in memory, as after the first lap."""
+    instrument, rule = material.instruments[0], material.rules[0]
+    names = [msgspec.structs.replace(instrument, symbol=f"{instrument.symbol}{index}") for index in range(count)]
+    pipeline = Pipeline(six_features(), names, [rule] * count, ring_rows=ring_rows)
+    if touch:
+        pipeline.ring.values.fill(0)
+        pipeline.ring.meta.view(np.uint8).fill(0)
+    pipeline.process(laid.snapshots)
+    return pipeline
+
+
+def by_frame(pipeline: Pipeline, laid: Spread) -> float:
+    """Nanoseconds an event, one call a frame: a live session's way."""
+    records = _as_records(laid.frames, laid.events)
+    process = pipeline.process
+
+    def run() -> None:
+        for index in range(len(laid.frames)):
+            process(records, index, index + 1)
+
+    return seconds(run) / len(laid.events) * 1e9
+
+
+def by_batch(pipeline: Pipeline, laid: Spread) -> float:
+    """Nanoseconds an event in ``Pipeline.batch``: research's way."""
+
+    def run() -> None:
+        for _ in pipeline.batch(laid.frames, laid.events):
+            pass
+
+    return seconds(run) / len(laid.events) * 1e9
+
+
+def in_kernel(pipeline: Pipeline, laid: Spread) -> float:
+    """Nanoseconds an event with one call for the frames of every 1,024: the kernel, without Python's part of either way."""
+    records = _as_records(laid.frames, laid.events)
+
+    def run() -> None:
+        for first in range(0, len(laid.frames), 1024):
+            pipeline.process(records, first, min(first + 1024, len(laid.frames)))
+
+    return seconds(run) / len(laid.events) * 1e9
+
+
+WAYS = {"frame by frame": by_frame, "batch": by_batch, "kernel": in_kernel}
+
+
+def bytes_per_instrument(
+    instrument: Instrument, rule: SequenceRule, *, levels: int = 2000, ring_rows: int = RING_ROWS
+) -> dict[str, int]:
+    """What one instrument's arrays take with ``levels`` on each side."""
+    pipeline = Pipeline(six_features(), [instrument], [rule], ring_rows=ring_rows)
+    sides = {}
+    for side, sign in ((Side.BUY, -1), (Side.SELL, 1)):
+        sides[side] = np.column_stack((1_000_000 + sign * np.arange(1, levels + 1), np.full(levels, 5))).astype(np.int64)
+    records = Records(frames=1, events=2 * levels + 1)
+    records.append_levels(
+        kind=FrameKind.SNAPSHOT, instrument=0, ts_event=1, bids=sides[Side.BUY], asks=sides[Side.SELL], clear=True, last_id=1
+    )
+    pipeline.process(records)
+    return {
+        "book": pipeline.books.cells.nbytes + pipeline.books.meta.nbytes,
+        "features": pipeline._floats.nbytes,  # noqa: SLF001 - memory is what is asked for here
+        "ring": pipeline.ring.values.nbytes + pipeline.ring.meta.nbytes,
+    }
+
+
+@click.command()
+@click.option("--recording", "recordings", multiple=True, type=click.Path(path_type=Path), help="Default: the embedded market.")
+@click.option(
+    "--instruments", "counts", multiple=True, type=click.IntRange(min=1), default=(1, 10, 100, 1000), show_default=True
+)
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--ring-rows", default=RING_ROWS, show_default=True, type=click.IntRange(min=1))
+@click.option("--cold", is_flag=True, help="Leave the rings untouched: their first lap, which also pays for fresh pages.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as a JSON list, as vtframe bench does.")
+def main(
+    recordings: tuple[Path, ...], *, counts: tuple[int, ...], repeats: int, ring_rows: int, cold: bool, as_json: bool
+) -> None:
+    """Per-event cost with more and more instruments, each beside the first number of them named."""
+    notes = Console(stderr=True, soft_wrap=True)
+    material = Material(recordings, market_seconds=1_200.0)
+    cases: list[tuple[Order, int]] = [(order, count) for order in ("round-robin", "bursts") for count in counts]
+    laid = {case: spread(material, case[1], case[0]) for case in cases}
+    one = laid[cases[0]]
+    notes.print(
+        f"[dim]{material.name}: {len(one.frames):,} frames, {len(one.events):,} events, {repeats} times each, in turn[/]"
+    )
+    sizes = bytes_per_instrument(material.instruments[0], material.rules[0], ring_rows=ring_rows)
+    notes.print("[dim]bytes an instrument at 2,000 levels a side: " + ", ".join(f"{k} {v:,}" for k, v in sizes.items()) + "[/]")
+    costs: dict[tuple[str, Order, int], list[float]] = {(way, *case): [] for way in WAYS for case in cases}
+    for repeat in range(repeats + 1):  # the first one warms up
+        for (way, order, count), found in costs.items():
+            run = laid[order, count]
+            spent = WAYS[way](pipeline_of(material, count, run, ring_rows=ring_rows, touch=not cold), run)
+            if repeat:
+                found.append(spent)
+    rows = _rows(costs, counts)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        return
+    table = Table("figure", "ns/event", "p99", "beside", "its median", "growth", box=None, pad_edge=False)
+    for row in rows:
+        growth = f"{1 / row.ratio:.2f}x" if row.ratio else ""
+        base = f"{row.baseline_median:,.1f}" if row.baseline_median is not None else ""
+        table.add_row(row.name, f"{row.median:,.1f}", f"{row.p99:,.1f}", row.baseline, base, growth)
+    Console(width=120).print(table)
+
+
+def _rows(costs: dict[tuple[str, Order, int], list[float]], counts: tuple[int, ...]) -> list[Row]:
+    first = counts[0]
+    return [
+        time_row(f"instruments: {way}, {order}, {count:,}", "ns/event", found, f"{first:,} of them", costs[way, order, first])
+        for (way, order, count), found in costs.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()
