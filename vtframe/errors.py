@@ -92,6 +92,12 @@ class KernelError(VtframeError):
         super().__init__((f"{where}: " if where else "") + f"{kind} {feature!r}: {problem}")
 
 
+class JournalWriteError(JournalError):
+    """A journal could not be written: the disk is full or failing. Nothing is wrong with the input."""
+
+    exit_code = 1
+
+
 class DecodeError(VtframeError):
     """One received message is broken. The session counts it and goes on."""
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 from session_folders import (
     INSTRUMENT,
+    START,
     busy_session,
     checkpoint,
     denied,
@@ -206,7 +207,8 @@ def test_the_summary_fits_its_width_and_says_what_matters(session, width) -> Non
 
 
 def test_the_summary_shows_what_open_positions_are_worth_and_when_predictions_began(tmp_path) -> None:
-    records = [started(), *trade("s-1", Side.BUY, 10, 10), checkpoint(first_prediction_s=0.754, unrealized={"USDT": "-1.5"})]
+    seen = checkpoint(first_prediction_at_ns=START + 754_000_000, unrealized={"USDT": "-1.5"})
+    records = [started(), *trade("s-1", Side.BUY, 10, 10), seen]
     text = rendered(report_of(write_session(tmp_path / "s", records)))
     assert "first prediction after 0.75 s" in text
     assert "still held, at mid" in text
@@ -259,7 +261,8 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, session) -> No
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(session, monkeypatch) -> None:
-    write_report(session, {"old": 1})
+    old = {"format_version": 1, "old": 1}
+    write_report(session, old)
 
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
@@ -267,7 +270,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(session, monkeypatch
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SessionError, match=r"report\.json: cannot be written: No space left on device"):
         write_report(session, report_of(session))
-    assert stored_report(session) == {"old": 1}
+    assert stored_report(session) == old
     assert sorted(p.name for p in session.iterdir()) == ["journal", "report.json"]
 
 
@@ -281,3 +284,16 @@ def test_the_journal_of_a_session_is_untouched_by_its_report(session) -> None:
     report_of(session)
     assert (session / "journal" / "000001.vtj").read_bytes() == before
     assert len(list(JournalReader(session / "journal"))) == len(busy_session())
+
+
+def test_a_report_of_another_format_version_is_refused_and_one_with_fewer_keys_is_not(session, capsys) -> None:
+    report = report_of(session)
+    write_report(session, {key: value for key, value in report.items() if key not in {"codec_fallbacks", "damage"}})
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", str(session)])
+    assert stopped.value.code == 0, capsys.readouterr().err
+    write_report(session, {**report, "format_version": 99})
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", str(session)])
+    assert stopped.value.code == 2
+    assert "format version 99" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,14 +83,15 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     examined = _examine(path, wishes)
     parts = examined.usable_parts()
     config = examined.config
-    folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / _folder_name())
+    session_id = _new_session_id()
+    folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / session_id)
     clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
     market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
     instruments = market.instruments
     pipeline = make_pipeline(config, parts.features, market, wishes.on_compile)
     models = {name: _open_model(bundle, examined) for name, bundle in examined.bundles.items()}
     info = SessionInfo(
-        session_id=folder.name,
+        session_id=session_id,
         folder=folder,
         instruments=tuple(instrument.instrument_id for instrument in instruments),
         columns=pipeline.columns,
@@ -99,19 +101,26 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
         outputs={name: bundle.classes for name, bundle in examined.bundles.items()},
     )
     sources = market.sources()
-    folder.mkdir(parents=True)
-    (folder / "config.toml").write_text(config.as_run)
-    journal = JournalWriter(folder / "journal", session_id=info.session_id)
-    journal.write(_started(info, examined, instruments, sources))
-    session = _Builder(
-        info=info,
-        examined=examined,
-        parts=parts,
-        clock=clock,
-        instruments=instruments,
-        pipeline=pipeline,
-        journal=journal,
-    ).build(market.codec, models)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as e:
+        raise SessionError(str(folder), f"cannot be made: {e.strerror}", "name another folder with --session") from None
+    try:
+        (folder / "config.toml").write_text(config.as_run)
+        journal = JournalWriter(folder / "journal", session_id=info.session_id)
+        journal.write(_started(info, examined, instruments, sources))
+        session = _Builder(
+            info=info,
+            examined=examined,
+            parts=parts,
+            clock=clock,
+            instruments=instruments,
+            pipeline=pipeline,
+            journal=journal,
+        ).build(market.codec, models)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
     return Assembled(session=session, examined=examined, total=parts.feed.total())
 
 
@@ -233,14 +242,18 @@ def _examine(path: Path, wishes: Wishes) -> Examined:
     return examine(path, overrides=overrides, builtin=wishes.builtin)
 
 
-def _folder_name() -> str:
-    """Sorts by time; short enough for client order IDs, which begin with it."""
+def _new_session_id() -> str:
+    """Sorts by time; short enough for client order IDs, which begin with it and must differ from session to session."""
     now = LiveClock().now_ns()
     return f"{datetime.fromtimestamp(now / 1e9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def _free_folder(folder: Path) -> Path:
-    if folder.exists():
+    try:
+        there = folder.exists()
+    except OSError as e:
+        raise SessionError(str(folder), f"cannot be used: {e.strerror}", "name another folder with --session") from None
+    if there:
         raise SessionError(
             str(folder), "there is something already", "a session makes its own folder: name one that does not exist"
         )

@@ -23,7 +23,8 @@ def report(session: Path, *, as_json: bool) -> int:
     """
     computed = report_of(session)
     stored = stored_report(session)
-    differing = [] if stored is None else differences(computed, stored)
+    known = {} if stored is None else {key: computed.get(key) for key in stored}  # an older report has fewer keys
+    differing = [] if stored is None else differences(known, stored)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(computed)).decode())
     else:

@@ -64,4 +64,10 @@ def run(
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.report)).decode())
     elif not quiet:
         print_summary(outcome.report, session.info.folder, Console())
-    return 130 if outcome.interrupted else 0
+    problems = [f"lane {name} failed: {lane['problem']}" for name, lane in outcome.report["lanes"].items() if lane["problem"]]
+    problems += [f"sink {name} failed: {reason}" for name, reason in outcome.report["sinks_failed"].items()]
+    for problem in problems:
+        click.echo(problem, err=True)
+    if outcome.interrupted:
+        return 130
+    return 1 if problems else 0

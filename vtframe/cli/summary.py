@@ -17,6 +17,7 @@ _COUNTS = (
     ("rows", "predictions", "late", "stale"),
     ("intents", "orders", "fills", "denied"),
 )
+_PLACES = 3  # of damage that are shown; report.json has more
 _MORE = ("conflated", "invalid", "failed", "overrun")
 
 
@@ -52,8 +53,9 @@ def _head(report: Mapping[str, Any]) -> Text:
         facts.append(f"{wall:,.1f} s")
     if speed is not None:
         facts.append(f"{speed:,.0f} events/s")
-    if report.get("first_prediction_s") is not None:
-        facts.append(f"first prediction after {report['first_prediction_s']:.2f} s")
+    if report.get("first_prediction_at_ns") is not None:
+        after = (report["first_prediction_at_ns"] - report["session"]["started_ns"]) / 1e9
+        facts.append(f"first prediction after {after:.2f} s")
     line.append("\n" + "  ".join(facts), "dim")
     return line
 
@@ -142,7 +144,8 @@ def _notes(report: Mapping[str, Any]) -> Table | None:
             notes.append(("still held", f"{lane}: {held} (not in the realized profit)"))
     if report["orders"]["open"]:
         notes.append(("open orders", _number(report["orders"]["open"])))
-    titles = (("damage", "damage"), ("unknown frames", "unknown_frames"), ("read the slow way", "codec_fallbacks"))
+    notes += [("damage at", place) for place in report.get("damaged_at", [])[:_PLACES]]
+    titles = (("damage", "damage"), ("messages left aside", "unknown_frames"), ("read the slow way", "codec_fallbacks"))
     for title, key in titles:
         if report.get(key):
             notes.append((title, ", ".join(f"{name} {count:,}" for name, count in report[key].items())))

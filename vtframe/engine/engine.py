@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from vtframe.api import Codec
 from vtframe.clock import EventClock, LiveClock
-from vtframe.domain import InputKind, Prediction, Records, Verdict
+from vtframe.domain import ROW, InputKind, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
 from vtframe.engine.meters import Meters
 from vtframe.engine.prediction_log import PredictionLog
@@ -24,6 +24,7 @@ from vtframe.journal.records import InputArrived, Record
 from vtframe.journal.writer import JournalWriter
 
 _POLL = 256  # frames between two turns of housekeeping
+_PLACES = 20  # of damage that the report names
 
 _now = time.perf_counter_ns
 
@@ -74,6 +75,8 @@ class Engine:
         self.housekeeping: Callable[[], None] = _nothing  # the session's work in bulk, a few times a second
         self._records = Records()
         self._until_poll = _POLL
+        self._row_weight = -(-4 * _POLL // pipeline.ring.capacity)  # so that a quarter of the ring is housekeeping's turn too
+        pipeline.on_full = self._catch_up
         self._add_decode = meters.stage("decode").add
         self._add_book = meters.stage("book").add
         self._add_features = meters.stage("features").add
@@ -84,6 +87,7 @@ class Engine:
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
         self.damage: Counter[str] = Counter()
+        self.damaged_at: list[str] = []  # the first places
         self.first_prediction_ns: int | None = None  # monotonic
         self.started = 0  # monotonic time at which the input in hand arrived
 
@@ -99,7 +103,7 @@ class Engine:
     def note_stop(self) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
         if self.stop_reason is not None:
-            self._note(InputKind.COMMAND, f"stop: {self.stop_reason}")
+            self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         started = _now()
@@ -113,7 +117,7 @@ class Engine:
         try:
             name = self._decode(data, records)
         except DecodeError as e:
-            self.on_damage(self.position() or f"input {number}", str(e))
+            self._damaged(number, self.position() or f"input {number}", str(e))
             return
         if not records.n_frames:
             self.messages[name] += 1
@@ -139,15 +143,24 @@ class Engine:
                 return
 
     def on_damage(self, where: str, problem: str) -> None:
-        self.damage[problem.split(":", 1)[0]] += 1
-        self._note(InputKind.MESSAGE, f"damage: {where}: {problem}")
+        self._damaged(self._take_number(), where, problem)
 
     def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
-        self._note(InputKind.CONNECTION, f"connection {connection} {'up' if up else 'down'} {reason}".rstrip())
+        text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
+        self._note(self._take_number(), InputKind.CONNECTION, text)
 
-    def _note(self, kind: InputKind, text: str) -> None:
-        record: Record = InputArrived(number=self.number, kind=int(kind), ts=self._clock.now_ns(), text=text)
+    def _take_number(self) -> int:
         self.number += 1
+        return self.number - 1
+
+    def _damaged(self, number: int, where: str, problem: str) -> None:
+        self.damage[problem.split(":", 1)[0]] += 1
+        if len(self.damaged_at) < _PLACES:
+            self.damaged_at.append(f"{where}: {problem}")
+        self._note(number, InputKind.MESSAGE, f"damage: {where}: {problem}")
+
+    def _note(self, number: int, kind: InputKind, text: str) -> None:
+        record: Record = InputArrived(number=number, kind=int(kind), ts=self._clock.now_ns(), text=text)
         self._journal.write(record)
 
     def _apply(self, records: Records, index: int, started: int) -> None:
@@ -161,15 +174,41 @@ class Engine:
                 lane.on_frame(records, index)
         if rows:
             self._add_features(elapsed)
-            for instrument in self._pipeline.new_rows[:rows].tolist():
-                for model in self._models:
-                    self._predict(model, instrument, started)
+            self._predict_all(rows, started)
         else:
             self._add_book(elapsed)
-        self._until_poll -= 1
-        if not self._until_poll:
+        self._until_poll -= 1 + self._row_weight * rows
+        if self._until_poll <= 0:
             self._until_poll = _POLL
             self.housekeeping()
+
+    def _predict_all(self, rows: int, started: int) -> None:
+        """Predict the newest row of each instrument that has new ones; older ones of the same input are conflated."""
+        instruments = self._pipeline.new_rows[:rows].tolist()
+        if rows > 1:
+            newest = {instrument: position for position, instrument in enumerate(instruments)}
+            if len(newest) < rows:
+                self._conflate(instruments, newest)
+                instruments = list(newest)
+        for instrument in instruments:
+            for model in self._models:
+                self._predict(model, instrument, started)
+
+    def _catch_up(self) -> None:
+        """One input makes more rows than the ring should hold: log them as they come, their predictions as conflated."""
+        self._conflate(self._pipeline.new_rows.tolist(), {})
+        self.housekeeping()
+
+    def _conflate(self, instruments: Sequence[int], newest: Mapping[int, int]) -> None:
+        """Log a prediction as conflated for every new row but those at the positions in ``newest``."""
+        counts = Counter(instruments)
+        for instrument, count in counts.items():
+            for meta in self._pipeline.ring.window_meta(instrument, count)[: count - (instrument in newest)].tolist():
+                row = dict(zip(ROW.names or (), meta, strict=True))
+                verdict = Verdict.CONFLATED if row["valid"] else Verdict.INVALID
+                for model in self._models:
+                    self.verdicts[verdict] += 1
+                    model.log.add(model.executor.unanswered(instrument, row, verdict), -1, 0)
 
     def _predict(self, model: ServedModel, instrument: int, started: int) -> None:
         before = _now()

@@ -92,11 +92,16 @@ def stored_report(folder: Path) -> dict[str, Any] | None:
     """What report.json says; None where there is none. Raises SessionError where it is no report."""
     path = folder / REPORT
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        report = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as e:
         raise SessionError(str(path), f"cannot be read: {e}", "remove it; the journal holds all that it said") from None
+    version = report.get("format_version")
+    if version != FORMAT_VERSION:
+        problem = f"has format version {version!r}, expected {FORMAT_VERSION}"
+        raise SessionError(str(path), problem, "remove it; the journal holds all that it said")
+    return report
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

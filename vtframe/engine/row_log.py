@@ -89,17 +89,17 @@ class RowLog:
 
         Raises what a receiver raises where that is a VtframeError, else PluginError.
         """
-        started: list[Receiver] = []
-        for name, receiver in self._receivers:
+        wanted, self._receivers = self._receivers, []
+        for name, receiver in wanted:
             try:
                 receiver.start(self._session)
             except Exception as e:
-                for other in started:
-                    other.close()
+                self._each("close")
+                self._receivers = []
                 if isinstance(e, VtframeError):
                     raise
                 raise PluginError(name, f"its sink cannot start: {type(e).__name__}: {e}") from e
-            started.append(receiver)
+            self._receivers.append((name, receiver))  # who was started is closed, once
         self._thread.start()
 
     def poll(self) -> None:
@@ -120,11 +120,10 @@ class RowLog:
 
     def close(self) -> None:
         """Hand on everything, end the thread, close the receivers. Comes back within about ``patience_s``."""
+        if self._thread.ident is None:
+            return  # it was never started: nobody waits for a row, and there is nobody to close
         self._hand_on()
         self._put(None)
-        if self._thread.ident is None:
-            self._run()  # it was never started: nobody else will
-            return
         self._thread.join(self._patience_s)
         if self._thread.is_alive():
             for name, _ in self._receivers:

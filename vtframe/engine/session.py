@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
+from vtframe.errors import PluginError, VtframeError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import Checkpoint, SessionStopped
@@ -32,6 +34,7 @@ from vtframe.journal.writer import JournalWriter
 
 _log = logging.getLogger("vtframe.session")
 _CHECKPOINT_NS = 5_000_000_000  # of the machine's time
+_QUIET_S = 1.0  # between two turns of housekeeping, at most
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +103,14 @@ class Session:
         with SessionLog(self.info.folder / "log"), StopSignal(self.engine.stop) as signal:
             _log.info("started", extra={"session": self.info.session_id, "instruments": self.info.instruments})
             failure = self._deliver()
-            report = self._stop()
+            failures = [*([failure] if failure is not None else []), *self._stop()]
+            report = self._report(failures)
             _log.info("stopped", extra={"reason": self.reason, "inputs": self.engine.number})
             self._stopped(self.info, report)
             interrupted = signal.received
         gc.unfreeze()
-        if failure is not None:
-            raise failure
+        if failures:
+            raise failures[0]
         return Outcome(reason=self.reason, interrupted=interrupted, report=report)
 
     def _start(self) -> None:
@@ -130,13 +134,14 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            _run_loop(self.feed.run(self.engine))
+            _run_loop(self.feed.run(self.engine), self.housekeeping)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
-            self.reason = f"failed: {type(e).__name__}: {e}"
+            failure = e if isinstance(e, VtframeError) or _is_ours(e) else self._blame_feed(e)
+            self.reason = f"failed: {failure}"
             _log.error("the session failed", exc_info=e)
-            return e
+            return failure
         else:
             self.reason = self.engine.stop_reason or "end of data"
         return None
@@ -199,19 +204,21 @@ class Session:
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),
+            damaged_at=list(self.engine.damaged_at),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 
     def _unrealized(self) -> dict[str, str]:
-        """Gross profit of what is still held, at mid, by settlement currency; decimal text."""
+        """Gross profit of what is still held, halfway between bid and ask, by settlement currency; decimal text."""
         total: dict[str, Decimal] = {}
         for lane in self.lanes:
             for index in lane.ledger.open_positions():
                 top = self.pipeline.books.top(index)
                 if top.bid_quantity and top.ask_quantity:
                     currency = lane.view.instrument(index).settlement
-                    mid = (top.bid + top.ask) // 2
-                    total[currency] = total.get(currency, Decimal(0)) + lane.ledger.unrealized(index, mid)
+                    ledger = lane.ledger
+                    both = ledger.unrealized(index, top.bid) + ledger.unrealized(index, top.ask)
+                    total[currency] = total.get(currency, Decimal(0)) + both / 2
         return {currency: f"{value:f}" for currency, value in total.items()}
 
     def _first_prediction_at_ns(self) -> int | None:
@@ -219,26 +226,70 @@ class Session:
         first, live = self.engine.first_prediction_ns, LiveClock()
         return None if first is None else live.now_ns() - (live.monotonic_ns() - first)
 
-    def _stop(self) -> dict[str, Any]:
-        """Cancel, drain, close, report; in this order, so that the report holds all of it."""
-        self.engine.note_stop()
-        for lane in self.lanes:
-            lane.stop(self.reason)
-        self.row_log.close()
-        self._checkpoint()
+    def _blame_feed(self, error: Exception) -> PluginError:
+        name = type(self.feed).name
+        at = self.feed.position()
+        return PluginError(name, f"the feed raised {error!r}" + (f" at {at}" if at else ""))
+
+    def _stop(self) -> list[Exception]:
+        """Note the command, cancel, close; each step is taken whatever became of those before it. The errors, in order."""
+        steps: list[Callable[[], None]] = [self.engine.note_stop]
+        steps += [partial(lane.stop, self.reason) for lane in self.lanes]
+        steps += [self.row_log.close, self._checkpoint, self._write_end, self.journal.close]
+        failures: list[Exception] = []
+        for step in steps:
+            try:
+                step()
+            except Exception as e:  # noqa: BLE001 - the next step is to be taken all the same; the caller raises the first
+                _log.error("the stop went on after an error", exc_info=e)
+                failures.append(e)
+        return failures
+
+    def _write_end(self) -> None:
         self.journal.write(SessionStopped(ts=self.clock.now_ns(), reason=self.reason))
-        self.journal.close()
-        report = report_of(self.info.folder)
-        write_report(self.info.folder, report)
+
+    def _report(self, failures: list[Exception]) -> dict[str, Any]:
+        """The report as the journal has it. Where even that fails, it is empty and ``failures`` says why."""
+        try:
+            report = report_of(self.info.folder)
+            write_report(self.info.folder, report)
+        except VtframeError as e:
+            failures.append(e)
+            return {}
         return report
 
 
-def _run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run the feed's coroutine on uvloop where there is one."""
+def _is_ours(error: BaseException) -> bool:
+    """Whether the error passed through the engine: then a feed delivered, and what followed went wrong here."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == Engine.__module__:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _run_loop(main: Coroutine[Any, Any, None], housekeeping: Callable[[], None]) -> None:
+    """Run the feed's coroutine on uvloop where there is one, and keep house while it waits."""
+
+    async def both() -> None:
+        keeper = asyncio.create_task(_keep_house(housekeeping))
+        try:
+            await main
+        finally:
+            keeper.cancel()
+
     try:
         import uvloop  # noqa: PLC0415 - not installed on every platform
     except ImportError:
-        asyncio.run(main)
+        asyncio.run(both())
     else:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main)
+            runner.run(both())
+
+
+async def _keep_house(housekeeping: Callable[[], None]) -> None:
+    """A quiet market sends too few frames for the engine to keep house by."""
+    while True:
+        await asyncio.sleep(_QUIET_S)
+        housekeeping()

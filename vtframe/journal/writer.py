@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from vtframe.errors import JournalError
+from vtframe.errors import JournalError, JournalWriteError
 from vtframe.journal.records import Checkpoint, OrderApproved, Record, SessionStopped
 from vtframe.journal.segment import FRAME, HEADER_BYTES, Segment, TornTail, frame, header, segment_path, segments
 
@@ -141,18 +141,18 @@ class JournalWriter:
             os.close(self._fd)
         self._fd, self._number, self._offset = fd, number, len(data)
 
-    def _undone(self, e: OSError) -> JournalError:
+    def _undone(self, e: OSError) -> JournalWriteError:
         """Take back what was written of a record; where even that fails, the journal is closed for good."""
         where = f"{self.path} at byte {self._offset}"
         if self._fd < 0:
-            return JournalError(str(self.path), self._closed)
+            return JournalWriteError(str(self.path), self._closed)
         try:
             os.ftruncate(self._fd, self._offset)
         except OSError as again:
             self._closed = f"was closed after a failed write: {e.strerror}, {again.strerror}"
             os.close(self._fd)
             self._fd = -1
-        return JournalError(
+        return JournalWriteError(
             where, f"cannot be written: {e.strerror}", "free the disk; no order is sent that is not in the journal"
         )
 
@@ -160,7 +160,7 @@ class JournalWriter:
         try:
             os.fsync(fd)
         except OSError as e:
-            raise JournalError(str(self.path), f"cannot be brought to the disk: {e.strerror}", "check the disk") from None
+            raise JournalWriteError(str(self.path), f"cannot be brought to the disk: {e.strerror}", "check the disk") from None
 
     def _fsync_in_background(self) -> None:
         if self._syncer is None:

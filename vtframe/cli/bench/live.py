@@ -106,7 +106,11 @@ def _first_prediction(config: Path, session: Path, cache: Path) -> float:
     command = [sys.executable, "-m", "vtframe.cli.main", "run", str(config), "--session", str(session), "--json"]
     before = LiveClock().now_ns()
     done = subprocess.run(  # noqa: S603 - our own program
-        command, env={**os.environ, "VTFRAME_CACHE": str(cache)}, capture_output=True, text=True, check=False
+        command,
+        env={**os.environ, "VTFRAME_CACHE": str(cache), "NUMBA_CACHE_DIR": str(cache / "numba")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise InputError(str(config), f"the session failed: {done.stderr.strip()}")

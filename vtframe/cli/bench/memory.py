@@ -1,58 +1,51 @@
-"""Bench of memory: does a pipeline that runs for long stay as large as it was."""
+"""Bench of memory: does a session that runs for long stay as large as it was."""
 
 from __future__ import annotations
 
-import asyncio
-import resource
+import os
+import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vtframe.api import FeedContext
-from vtframe.builtin.market.feed import EmbeddedMarket
-from vtframe.cli.bench.material import six_features
+from vtframe.assemble.session import Wishes, assemble
 from vtframe.cli.bench.rows import Row, time_row
-from vtframe.clock import EventClock
-from vtframe.domain import Records
-from vtframe.features.pipeline import Pipeline
+from vtframe.errors import ConfigError, Fault
 
 _WARM_EVENTS = 2_000_000
-_MEMORY_EVENTS = 20_000_000
+_EVENTS = 20_000_000
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def memory(say: Callable[[str], None]) -> Iterator[Row]:
-    """Growth of the resident size's peak over 20 million events of the embedded market, after a warm-up of 2 million."""
-    feed = EmbeddedMarket(duration_s=86_400.0)
-    instruments = feed.open(FeedContext(codecs={}, folder=Path.cwd(), clock=EventClock()))
-    rules = [feed.sequence_rule(index) for index in range(len(instruments))]
-    sink = _Through(Pipeline(six_features(), instruments, rules))
-    asyncio.run(feed.run(sink))
-    say(f"{sink.events:,} events; resident {sink.sizes[0]:.1f} MB after warm-up, {sink.sizes[-1]:.1f} MB at the end")
-    yield time_row("memory: growth over 20 M simulated events", "MB", [sink.sizes[-1] - sink.sizes[0]])
+def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
+    """Growth of the resident size over 20 million events of the embedded market, after 2 million of warm-up: models, lanes,
+    journal, row log, quality and reports included."""
+    text, changed = re.subn(r"(?m)^duration_s = [0-9.e_]+", "duration_s = 1e7", config.read_text())
+    if not changed:
+        raise ConfigError(Fault(file=str(config), table="[feed]", key="duration_s", problem="there is none: use the market"))
+    sizes: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        longer = Path(folder) / "memory.toml"
+        longer.write_text(re.sub(r'"models/', f'"{config.resolve().parent}/models/', text))
+        session = assemble(longer, Wishes(folder=Path(folder) / "session")).session
+        inner = session.housekeeping
+
+        def watch() -> None:
+            inner()
+            events = session.pipeline.counts().events
+            if events >= _WARM_EVENTS:
+                sizes.append(_resident_mb())
+            if events >= _WARM_EVENTS + _EVENTS:
+                session.engine.stop("the bench has seen enough")
+
+        session.housekeeping = watch  # type: ignore[method-assign]
+        session.run()
+    third = max(1, len(sizes) // 10)
+    early, late = sorted(sizes[:third])[third // 2], sorted(sizes[-third:])[third // 2]
+    say(f"resident: {early:.1f} MB in the first tenth after warm-up, {late:.1f} MB in the last, {max(sizes):.1f} MB at most")
+    yield time_row("memory: growth of a session over 20 M simulated events", "MB", [late - early])
 
 
-class _Through:
-    """A sink that runs records through a pipeline until there were enough."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self.events = 0
-        self.sizes: list[float] = []
-
-    @property
-    def stopping(self) -> bool:
-        return self.events >= _WARM_EVENTS + _MEMORY_EVENTS
-
-    def on_records(self, records: Records) -> None:
-        self._pipeline.process(records)
-        self.events += records.n_events
-        if self.events >= _WARM_EVENTS:
-            self.sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
-        raise ValueError("the embedded market delivers records")
-
-    def on_damage(self, where: str, problem: str) -> None:
-        raise ValueError(f"{where}: {problem}")
-
-    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
-        """Nothing to measure."""
+def _resident_mb() -> float:
+    """Linux: what the kernel counts now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE / 1e6
