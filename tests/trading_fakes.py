@@ -95,6 +95,7 @@ class DictBooks:
         self.sides = {(index, side): {} for index in range(count) for side in Side}
         self.states = [BookState.LIVE] * count
         self.ids = [-1] * count
+        self.times = [0] * count
 
     def apply(self, records, index):
         frame = records.frames[index]
@@ -102,6 +103,8 @@ class DictBooks:
             return
         self.ids[frame["instrument"]] = int(frame["last_id"])
         first = frame["first_event"]
+        times = [int(event["ts_event"]) for event in records.events[first : first + frame["n_events"]]]
+        self.times[frame["instrument"]] = max([self.times[frame["instrument"]], *times])
         for event in records.events[first : first + frame["n_events"]]:
             if event["kind"] == EventKind.BOOK_CLEAR:
                 for side in Side:
@@ -122,6 +125,9 @@ class DictBooks:
 
     def update_id(self, instrument):
         return self.ids[instrument]
+
+    def ts_event(self, instrument):
+        return self.times[instrument]
 
     def quantity_at(self, instrument, side, price):
         return self.sides[instrument, side].get(price, 0)

@@ -292,3 +292,16 @@ def test_two_instruments_keep_their_own_books() -> None:
     assert pipeline.books.state(0) == BookState.GAP
     assert pipeline.books.state(1) == BookState.LIVE
     assert pipeline.books.top(1) == Top(8, 2, 9, 1)
+
+
+def test_the_time_of_a_book_is_that_of_the_newest_depth_frame_applied_and_of_nothing_else() -> None:
+    def play(tape: Tape) -> None:
+        snapshot_at_10(tape)  # each frame is 1 ms later than the one before
+        tape.trade(1, 101, 3)
+        tape.depth(11, 11, (1, 99, 4))
+        tape.trade(-1, 100, 3)
+        tape.depth(9, 9, (1, 98, 4))  # ended before the snapshot: dropped
+        tape.status()
+
+    assert run(SequenceRule.NEXT, lambda tape: tape.trade(1, 101, 3)).books.ts_event(0) == 0
+    assert run(SequenceRule.NEXT, play).books.ts_event(0) == 1_002_000_000

@@ -52,8 +52,9 @@ LIMIT = 5_000
 class Session(Bench):
     """A feed's sink in small: books of the session, lanes, and beside them the checks."""
 
-    def __init__(self, instruments, codec):
+    def __init__(self, instruments, codec, *, watchful=False):
         super().__init__(*instruments)
+        self.watchful = watchful  # adapters see every frame, not only those that their lanes show them
         codec.open(self.instruments)
         self.decode = codec.decode
         self.clock = EventClock(measured=False)
@@ -89,6 +90,8 @@ class Session(Bench):
             self.pipeline.process(self.records, index, index + 1)
             self.checks.look(self.records, index)
             for lane in self.lanes:
+                if self.watchful and not self.orders.has_working(lane.lane_id):
+                    lane.adapter.on_frame(self.records, index)
                 if lane.active:
                     lane.on_frame(self.records, index)
                 position = lane.ledger.position(0).quantity
@@ -174,11 +177,11 @@ class Checks:
             self.made += 0 if crossed else event.quantity
 
 
-def play(data: Path, kind: str) -> Session:
+def play(data: Path, kind: str, *, watchful: bool = False) -> Session:
     feed = RecordedFeed(paths=tuple(str(data / "binance" / name) for name in FILES[kind]))
     context = FeedContext(codecs={"binance": BinanceCodec}, folder=data, clock=EventClock())
     instruments = feed.open(context)
-    session = Session(instruments, feed.codec())
+    session = Session(instruments, feed.codec(), watchful=watchful)
     for order in ("take", "make"):
         strategy = ProbabilityStrategy(
             assume_fees_bps=0.0, order=order, horizon_ms=700.0, stop_loss_bps=1.0, take_profit_bps=3.0, cap=0.3
@@ -263,7 +266,19 @@ def test_exits_closed_positions_within_their_horizon(session):
     assert longest <= 700 * MS + 1_500 * MS  # the horizon, the latency, and the longest silence of the recording
 
 
+KINDS = {InstrumentKind.SPOT: "spot", InstrumentKind.LINEAR: "linear", InstrumentKind.INVERSE: "inverse"}
+
+
 def test_the_same_recording_gives_the_same_decisions(session, data):
-    kind = {InstrumentKind.SPOT: "spot", InstrumentKind.LINEAR: "linear", InstrumentKind.INVERSE: "inverse"}
-    again = play(data, kind[session.instruments[0].kind])
+    again = play(data, KINDS[session.instruments[0].kind])
     assert again.journal.records == session.journal.records
+
+
+def test_resting_orders_fill_alike_whether_or_not_the_venue_saw_the_frames_before_them(session, data):
+    watched = play(data, KINDS[session.instruments[0].kind], watchful=True)
+    assert maker_fills(watched) == maker_fills(session) != []
+
+
+def maker_fills(session):
+    fills = [report.event for report in session.journal.of(OrderReported) if isinstance(report.event, OrderFilled)]
+    return [(f.ts_event, f.price, f.quantity) for f in fills if f.liquidity_side is LiquiditySide.MAKER]

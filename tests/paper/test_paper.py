@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from trading_fakes import INVERSE, LINEAR, MS, SPOT, Bench, submit
 
+from vtframe.api import Strategy
 from vtframe.builtin.paper.adapter import PaperAdapter
 from vtframe.builtin.paper.hooks import register_execution_adapters
 from vtframe.domain import (
@@ -26,7 +27,6 @@ from vtframe.domain import (
     Side,
     TimeInForce,
 )
-from vtframe.engine.lane_view import AdapterContext
 
 BUY, SELL = Side.BUY, Side.SELL
 GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
@@ -35,24 +35,45 @@ GTC, IOC, FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
 FREE = msgspec.structs.replace(LINEAR, minimum_notional=Decimal(0))
 
 
+class Idle(Strategy):
+    """Leaves all to the test."""
+
+    name = "idle"
+
+    def on_prediction(self, prediction, view):
+        return None
+
+
 class Paper(Bench):
-    """A bench on which one paper adapter sees every frame, and its reports are kept."""
+    """A bench with one lane on paper: the lane shows its adapter frames only while an order works. The test's orders go past
+    its desk, so that they reach the venue as they are; what the adapter reports is kept, and must be true for the lane."""
 
     def __init__(self, *instruments, **settings):
         super().__init__(*instruments or (FREE,))
         self.events = []
-        self.active = True
         self.adapter = PaperAdapter(**settings)
-        self.adapter.start(AdapterContext(clock=self.clock, instruments=self.instruments, books=self.books, sink=self))
-        self.on_order_event = self.events.append
-        self.on_frame = self.adapter.on_frame
-        self.lanes = [self]
+        one = self.lane(Idle(), self.adapter)
+        book = one.on_order_event
+
+        def keep(event):
+            self.events.append(event)
+            book(event)
+            assert one.failed == ""
+
+        one.on_order_event = keep
 
     def send(self, name="o-1", **more):
         order = submit(name, ts_created=self.clock.now_ns(), input=self.number, **more)
-        self.adapter.submit(self.gate.review(order, reduces=False)[0])
+        approved, _ = self.gate.review(order, reduces=False)
+        self.orders.approve(order)
+        self.orders.submitted(name)
+        self.adapter.submit(approved)
+        self.lanes[0].active = True
 
     def cancel(self, name="o-1"):
+        order = self.orders.find(name)
+        if order is not None and not order.status.final:
+            self.orders.cancel_sent(name)
         self.adapter.cancel(CancelOrder(client_order_id=name, ts_created=self.clock.now_ns(), cause="test"))
 
     def of(self, kind, name="o-1"):
@@ -228,6 +249,7 @@ def test_consumed_liquidity_stays_consumed_until_that_level_updates():
 
 def test_a_delta_with_the_same_quantity_is_an_update_too():
     paper = with_book()
+    paper.send("far", price=900)  # it rests, so that every frame is seen
     paper.send("o-1", quantity=50)
     paper.wait()
     paper.depth(asks={1001: 50})
@@ -240,16 +262,27 @@ def test_a_level_that_changed_while_no_frame_was_shown_is_whole_again():
     paper = with_book()
     paper.send("o-1", quantity=50)
     paper.wait()
-    paper.active = False  # nothing works: a lane shows no frames
+    assert not paper.lanes[0].active  # nothing works: it shows no frames
     paper.depth(asks={1001: 45})
-    paper.active = True
     paper.send("o-2", quantity=10)
     paper.wait()
     assert paper.fills("o-2") == [(1001, 10)]
 
 
+def test_a_level_that_shows_what_it_showed_is_not_known_to_be_whole_where_no_frame_was_seen():
+    paper = with_book()
+    paper.send("o-1", quantity=50)
+    paper.wait()
+    paper.depth(asks={1001: 0})
+    paper.depth(asks={1001: 50})
+    paper.send("o-2", quantity=10)
+    paper.wait()
+    assert paper.fills("o-2") == [(1002, 10)]
+
+
 def test_a_snapshot_makes_every_level_whole():
     paper = with_book()
+    paper.send("far", price=900)
     paper.send("o-1", quantity=90)
     paper.wait()
     levels = [(EventKind.BOOK_CLEAR, 0, 0, 0), (EventKind.BOOK_DELTA, -1, 1001, 50), (EventKind.BOOK_DELTA, 1, 1000, 50)]
@@ -356,6 +389,19 @@ def test_a_trade_from_before_the_order_joined_was_never_ahead_of_it():
     paper.trade(SELL, 1000, 49)
     assert paper.fills() == []
     paper.trade(SELL, 1000, 2)
+    assert paper.fills() == [(1000, 1)]
+
+
+@pytest.mark.parametrize("price", [1000, 999], ids=["at the price", "through it"])
+def test_a_trade_from_before_the_order_joined_is_known_even_where_no_depth_frame_was_seen(price):
+    paper = with_book()  # before the order: the lane had nothing working, and its adapter saw none of it
+    paper.send(price=1000, quantity=10)
+    paper.trade(SELL, 998, 1, after_ms=6, lag_ms=8)  # it joins on this frame; all of these trades are in the 50 displayed
+    paper.trade(SELL, price, 55, after_ms=1, lag_ms=9)
+    assert paper.fills() == []
+    paper.trade(SELL, 1000, 50)
+    assert paper.fills() == []
+    paper.trade(SELL, 1000, 1)
     assert paper.fills() == [(1000, 1)]
 
 
@@ -610,12 +656,11 @@ def test_settings_out_of_range_are_refused(settings):
 def test_an_order_that_a_report_causes_meets_a_later_frame():
     paper = with_book(latency_us=0)
 
-    def answer(event):
-        paper.events.append(event)
-        if isinstance(event, OrderFilled) and event.client_order_id == "o-1":
+    def answer(fill, view):
+        if fill.client_order_id == "o-1":
             paper.send("o-2", side=SELL, quantity=5)
 
-    paper.on_order_event = answer
+    paper.lanes[0].strategy.on_fill = answer
     paper.send("o-1", quantity=10)
     paper.wait(1)
     assert paper.fills("o-1") == [(1001, 10)]

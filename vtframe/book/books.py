@@ -85,6 +85,10 @@ class Books:
     def update_id(self, instrument: int) -> int:
         return int(self._meta_cells[instrument * self._width + m.LAST_ID])
 
+    def ts_event(self, instrument: int) -> int:
+        """Venue time of the newest depth frame applied, ns UTC; 0 before the first."""
+        return int(self._meta_cells[instrument * self._width + m.DEPTH_TS_EVENT])
+
     def quantity_at(self, instrument: int, side: Side, price: int) -> int:
         """Quantity resting at ``price`` on the bid (BUY) or ask (SELL) side; 0 where there is none."""
         prices, quantities = self._side(instrument, side)

@@ -31,4 +31,5 @@ QUANTITY_DECIMALS = 25
 CHECKSUM = 26  # of the best levels as they are; -1: not known
 VERIFIED = 27  # frames whose checksum agreed
 MISMATCHES = 28  # and did not
-COLUMNS = 29
+DEPTH_TS_EVENT = 29  # the venue's time of the book as it stands: the newest of the depth frames applied
+COLUMNS = 30

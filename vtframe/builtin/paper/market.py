@@ -59,7 +59,6 @@ class PaperMarket:
         self._position = 0  # what our own fills come to
         self._fills = 0
         self._last_input = -1
-        self._depth_ts = 0  # venue time of the last depth frame seen
         self._was_live = True
 
     @property
@@ -88,7 +87,6 @@ class PaperMarket:
         frame = records.frames[index]
         number, now = int(frame["input"]), int(frame["ts_recv"])
         self._last_input = number
-        self._look_at_time(records, index)
         live = self._books.state(self._index) is BookState.LIVE
         if live:
             if self._resting or self._liquidity.tracked(self._index):
@@ -177,19 +175,13 @@ class PaperMarket:
 
     def _rest(self, order: SubmitOrder, price: int, leaves: int) -> None:
         displayed = self._books.quantity_at(self._index, order.side, price)
+        joined = self._books.ts_event(self._index)
         levels = self._levels[order.side]
         if price not in levels:
             levels[price] = Level(displayed, proportional=self._proportional)
-        resting = Resting(order, price=price, leaves=leaves, ahead=displayed, joined=self._depth_ts)
+        resting = Resting(order, price=price, leaves=leaves, ahead=displayed, joined=joined)
         levels[price].orders.append(resting)
         self._resting[order.client_order_id] = resting
-
-    def _look_at_time(self, records: Records, index: int) -> None:
-        frame = records.frames[index]
-        count = int(frame["n_events"])
-        if count and int(frame["kind"]) in _DEPTH:
-            last = int(frame["first_event"]) + count - 1
-            self._depth_ts = max(self._depth_ts, int(records.events["ts_event"][last]))
 
     def _apply(self, records: Records, index: int, *, rebuilt: bool) -> None:
         """What the frame says of taken levels and of queues that we stand in."""
@@ -203,7 +195,7 @@ class PaperMarket:
             self._liquidity.cleared(self._index)
             for side, levels in self._levels.items():
                 for price, level in levels.items():
-                    level.rejoin(self._depth_ts, self._books.quantity_at(self._index, side, price))
+                    level.rejoin(self._books.ts_event(self._index), self._books.quantity_at(self._index, side, price))
             return
         columns = (events[name].tolist() for name in ("kind", "side", "price", "quantity", "ts_event", "flags"))
         for event_kind, side, price, quantity, ts_event, flags in zip(*columns, strict=True):
