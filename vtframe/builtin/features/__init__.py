@@ -18,7 +18,9 @@ from vtframe.builtin.features.order_flow_levels import IntegratedOrderFlowImbala
 from vtframe.builtin.features.queue import QueueChange, QueueSize
 from vtframe.builtin.features.raw_levels import RawLevels
 from vtframe.builtin.features.return_autocorrelation import ReturnAutocorrelation
+from vtframe.builtin.features.rolling_rank import RollingRank
 from vtframe.builtin.features.rolling_volatility import RollingVolatility
+from vtframe.builtin.features.rolling_zscore import RollingZScore
 from vtframe.builtin.features.spread import Spread
 from vtframe.builtin.features.technical import Bollinger, Macd, Rsi
 from vtframe.builtin.features.time_since import TimeSinceMidChange, TimeSinceTrade, TopOfBookAge
@@ -64,6 +66,8 @@ FEATURES = (
     Rsi,
     Macd,
     Bollinger,
+    RollingZScore,
+    RollingRank,
 )
 """Every one of them, in the order of the documentation."""
 
@@ -91,7 +95,9 @@ __all__ = [
     "QueueSize",
     "RawLevels",
     "ReturnAutocorrelation",
+    "RollingRank",
     "RollingVolatility",
+    "RollingZScore",
     "Rsi",
     "Spread",
     "TimeSinceMidChange",
