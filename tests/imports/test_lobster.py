@@ -50,7 +50,7 @@ def test_the_book_after_every_message_is_the_file_s_own_row(symbol: str, data: P
     previous: list[str] | None = None
     book: dict[tuple[int, int], int] = {}
     seen = trades = 0
-    for records in feed._reader.blocks(feed._files[0], lambda problem: pytest.fail(problem)):
+    for records in feed._reader.blocks(feed._files[0], pytest.fail):
         for frame in records.frames[: records.n_frames]:
             events = records.events[frame["first_event"] : frame["first_event"] + frame["n_events"]]
             if frame["kind"] == FrameKind.TRADE:
@@ -86,7 +86,7 @@ def test_the_book_after_every_message_is_the_file_s_own_row(symbol: str, data: P
 def test_times_are_new_york_s_and_takers_are_opposite_to_resting_orders(data: Path) -> None:
     messages, _ = sample(data, "GOOG", 5_000)
     feed = played(data / "lobster" / FILES["GOOG"][0])
-    records = next(feed._reader.blocks(feed._files[0], lambda problem: pytest.fail(problem)))
+    records = next(feed._reader.blocks(feed._files[0], pytest.fail))
     first = int(records.frames["ts_recv"][0])
     assert datetime.fromtimestamp(first // 10**9, UTC) == datetime(2012, 6, 21, 13, 30, tzinfo=UTC)
     seconds, fraction = messages[0][0].split(".")
@@ -145,7 +145,7 @@ def test_what_is_no_pair_is_refused(data: Path, tmp_path: Path, rows_config: Pat
     with pytest.raises(RecordingError, match="36 columns, expected 40"):
         rows_of(rows_config, feed)
     book.unlink()
-    with pytest.raises(RecordingError, match="orderbook_10.csv is not beside it"):
+    with pytest.raises(RecordingError, match=r"orderbook_10\.csv is not beside it"):
         rows_of(rows_config, feed)
     other = tmp_path / "messages.csv"
     message.rename(other)

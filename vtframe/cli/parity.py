@@ -15,16 +15,19 @@ from vtframe.cli.bulk_progress import BulkProgress
 
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
+@click.option("--model", "predictions", is_flag=True, help="Ask the session's models again, too, and compare their answers.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as JSON.")
-def parity(session: Path, *, quiet: bool, as_json: bool) -> int:
+def parity(session: Path, *, predictions: bool, quiet: bool, as_json: bool) -> int:
     """Prove that the rows of the session in folder SESSION are what its configuration makes of what it was fed.
 
     Exits 0 where every row was made again and every bit agrees, 1 where one does not (the first difference is named), 2 where
     the session cannot be made again.
     """
     progress = Console(stderr=True, quiet=quiet)
-    check = ParityRun(session, on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False))
+    check = ParityRun(
+        session, predictions=predictions, on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False)
+    )
     with BulkProgress("replaying", lambda: check.inputs, progress, total=check.total):
         certificate = check.run()
     if as_json:
@@ -41,6 +44,10 @@ def _print(found: Certificate, console: Console) -> None:
     table.add_row("rows", f"{found.rows:,}: {found.compared:,} compared, {found.identical:,} identical")
     if found.missing or found.unmatched:
         table.add_row("", f"{found.missing:,} not in the log, {found.unmatched:,} logged and not made again")
+    for name, model in found.models.items():
+        told = f"{model.rows:,} predictions: {model.compared:,} compared, {model.identical:,} identical"
+        apart = f"; {model.timed:,} failed, conflated or overrun, which time decided" if model.timed else ""
+        table.add_row(f"model {name}", told + apart)
     table.add_row("rows sha256", found.rows_sha256)
     table.add_row("schema", found.schema_hash)
     table.add_row("fingerprint", _fingerprint(found))
@@ -52,6 +59,9 @@ def _print(found: Certificate, console: Console) -> None:
     console.print(table)
     if found.first_difference is not None:
         click.echo(f"first difference: {found.first_difference}", err=True)
+    for name, model in found.models.items():
+        if model.first_difference is not None:
+            click.echo(f"first difference of model {name}: {model.first_difference}", err=True)
     for name, distance in found.largest_difference.items():
         click.echo(f"largest difference in {name}: {distance:.6g}", err=True)
     for problem in found.problems:

@@ -1,6 +1,6 @@
 """A feed's sink that makes every row, in blocks: inputs are numbered, decoded and computed as the engine does it live.
 
-What the engine numbers besides market data (damage, commands) has its number here too, so that rows name the same inputs.
+What the engine numbers besides frames (damage, commands) has its number here too, so that rows name the same inputs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from vtframe.errors import InvariantError
 from vtframe.features.pipeline import Pipeline, RowBatch
 
 BLOCK = 4096  # frames handed to the pipeline at once
+_PLACES = 100  # of damage that are kept; all are counted
 
 
 class Collector:
@@ -58,10 +59,11 @@ class Collector:
             number = self._free(number)
         self.number = number + 1
         self.inputs += 1
+        records.connection = connection
         try:
             self._decode(data, records)
         except DecodeError as e:
-            self.on_damage(f"input {number}", str(e))
+            self._damaged(f"input {number}", str(e))
             return
         if records.n_frames > first:
             records.stamp(number=number, ts_recv=ts_recv, connection=connection, first_frame=first)
@@ -81,15 +83,11 @@ class Collector:
         self._take(records)
 
     def on_damage(self, where: str, problem: str) -> None:
-        """The engine notes it in the journal, under a number of its own."""
-        if self.number > self._last_taken:  # else the journal says which number that was
-            self.number += 1
-        self.damaged += 1
-        if len(self.damage) < 100:
-            self.damage.append(f"{where}: {problem}")
+        self._next()
+        self._damaged(where, problem)
 
     def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
-        if self.number > self._last_taken:
+        if self.number not in self._taken:  # else the journal says that it was this number
             self.number += 1
 
     def flush(self) -> None:
@@ -103,6 +101,11 @@ class Collector:
             if len(batch.meta):
                 self._receive(batch)
         self._stopping = self._stopping or self._enough()
+
+    def _damaged(self, where: str, problem: str) -> None:
+        self.damaged += 1
+        if len(self.damage) < _PLACES:
+            self.damage.append(f"{where}: {problem}")
 
     def _next(self) -> int:
         number = self._free(self.number)

@@ -34,7 +34,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         where = f"row {self.row} of {self.instrument} (input {self.input})"
         if not self.feature:
-            return f"{where}: {'not in the log' if self.logged is None else 'logged, and not made again'}"
+            return f"{where}: {'not in the log' if self.logged is None else f'{self.logged} was logged that is not made again'}"
         bits = f" (bits {self.logged_bits}, {self.recomputed_bits})" if self.logged_bits else ""
         return f"{where}, {self.feature}: logged {self.logged!r}, recomputed {self.recomputed!r}{bits}"
 

@@ -53,8 +53,8 @@ def from_arrow(
     for name, kind in ROW_FIELDS:
         if kind == pa.int64():
             meta[name] = batch.column(name).cast(kind).to_numpy(zero_copy_only=False)
-    meta["instrument"] = _codes(batch.column("instrument"), instruments)
-    meta["state"] = _codes(batch.column("state"), {name: code for code, name in enumerate(STATES)})
+    meta["instrument"] = codes_of(batch.column("instrument"), instruments)
+    meta["state"] = codes_of(batch.column("state"), {name: code for code, name in enumerate(STATES)})
     meta["valid"] = batch.column("valid").to_numpy(zero_copy_only=False)
     values = np.empty((batch.num_rows, len(columns)), dtype)
     for i, name in enumerate(columns):
@@ -70,7 +70,8 @@ def named(codes: NDArray[Any], names: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), names)
 
 
-def _codes(column: pa.Array, known: Mapping[str, int]) -> NDArray[np.int64]:
+def codes_of(column: pa.Array, known: Mapping[str, int]) -> NDArray[np.int64]:
+    """What ``known`` has for the names of a column; -1 where it has nothing."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     codes = np.array([known.get(name, -1) for name in column.dictionary.to_pylist()] or [-1], np.int64)
