@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from binance_files import BTC_COINM, BTC_SPOT, BTC_USDM, FILES, File, file_ids, raw_lines
 from binance_twins import REFUSED, Twins, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vtframe.builtin.binance.known import SPOT, USDM, known_instrument
 from vtframe.testing.mutations import mutations
@@ -174,6 +176,27 @@ def test_symbols_that_the_scanner_has_no_room_for_are_read_by_the_reference() ->
 @pytest.mark.parametrize("member", ["E", "T", "U", "u", "pu"])
 def test_limits_of_ids_and_times_are_the_references(member: str, cut: int) -> None:
     Twins(BTC_USDM).read(_bytes({**FUTURES_DEPTH, member: cut}))
+
+
+numbers = st.from_regex(r"\A[0-9]{1,10}(\.[0-9]{1,10})?\Z") | st.sampled_from(
+    ["0.00000000", "61773.60", "61773.6", "1.500", "7"]
+)
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=12), st.sampled_from(["", " "]))
+@settings(max_examples=600, deadline=None)
+def test_levels_of_any_width_after_levels_of_any_other(twins: Twins, levels: list[tuple[str, str]], space: str) -> None:
+    """The scanner reads a level quicker that is written like the one above it."""
+    text = f",{space}".join(f'["{price}",{space}"{quantity}"]' for price, quantity in levels)
+    asks = text.replace(".", ".0").encode()
+    for message in (FUTURES_DEPTH, {**FUTURES_DEPTH, "s": "BTCUSD_PERP"}, DEPTH):
+        data = _bytes({**message, "b": [], "a": []})
+        twins.read(data.replace(b'"b":[]', b'"b":[' + text.encode() + b"]").replace(b'"a":[]', b'"a":[' + asks + b"]"))
+
+
+@pytest.fixture(scope="module")
+def twins() -> Twins:
+    return Twins(BTC_SPOT, BTC_USDM, BTC_COINM)
 
 
 PLAIN = """

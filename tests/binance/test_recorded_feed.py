@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from binance_files import BTC_SPOT, BTC_USDM, FILES, PAIRS, File, opened
 
-from vtframe.api import Codec, ConfigError, FeedContext, RecordingError
+from vtframe.api import BrokenRecordingError, Codec, ConfigError, FeedContext, RecordingError
 from vtframe.builtin.binance.codec import BinanceCodec
+from vtframe.builtin.recorded import ahead
 from vtframe.builtin.recorded.feed import RecordedFeed
 from vtframe.builtin.recorded.identity import identify
 from vtframe.clock import EventClock
@@ -110,7 +111,52 @@ def test_files_that_overlap_are_refused_where_the_second_begins(tmp_path: Path) 
     _file(tmp_path / "a", [SNAPSHOT, *map(_depth, range(2, 50))], gap=10**9)
     _file(tmp_path / "b", [_depth(50)], start=START + 5 * 10**9)
     with pytest.raises(RecordingError, match=r"b: begins at 2024-08-08 23:54:21.* before .*a ends"):
-        _play(_opened(tmp_path, "a", "b"))
+        _opened(tmp_path, "a", "b")
+
+
+def _mixed(path: Path, at: int) -> Path:
+    """A file whose unit changes at line ``at``."""
+    lines = [b"%d %b" % (START + n, _depth(n)) for n in range(2, at)] + [b"%d %b" % (START // 1_000_000, _depth(at))]
+    path.write_bytes(gzip.compress(b"\n".join([b"%d %b" % (START, SNAPSHOT), *lines]) + b"\n"))
+    return path
+
+
+def test_a_time_unit_that_changes_far_behind_the_beginning_is_refused_before_the_session(tmp_path: Path) -> None:
+    _mixed(tmp_path / "a", 3_000)
+    with pytest.raises(RecordingError, match=r"mixed time units: line 3000 \(1723161256172\) is in ms, line 1 is in ns") as e:
+        _opened(tmp_path, "a")
+    assert e.value.exit_code == 2
+
+
+@pytest.mark.parametrize("fault", ["unit", "overlap"])
+def test_what_stands_too_far_behind_to_be_seen_before_is_a_failed_run_and_not_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(ahead, "AHEAD", 1_000)
+    if fault == "unit":
+        _mixed(tmp_path / "a", 3_000)
+        names = ["a"]
+    else:
+        _file(tmp_path / "a", [SNAPSHOT, *map(_depth, range(2, 1_500))], gap=10**7)
+        _file(tmp_path / "b", [_depth(1_500)], start=START + 10**9)
+        names = ["a", "b"]
+    feed, heard = _opened(tmp_path, *names), Listener()
+    with pytest.raises(BrokenRecordingError, match="found while it was played") as e:
+        _play(feed, heard)
+    assert e.value.exit_code == 1
+    assert len(heard.messages) == (2_999 if fault == "unit" else 1_499)
+
+
+def test_a_look_names_every_file_that_cannot_be_read_and_reads_none_to_its_end(tmp_path: Path) -> None:
+    _mixed(tmp_path / "a", 3_000)
+    (tmp_path / "empty").write_bytes(b"")
+    feed = RecordedFeed(paths=("a", "missing", "empty"))
+    with pytest.raises(ConfigError) as e:
+        feed.look(_context(tmp_path))
+    assert [fault.key for fault in e.value.faults] == ["paths", "paths"]
+    assert f"{tmp_path / 'missing'}: " in e.value.faults[0].problem
+    assert f"{tmp_path / 'empty'}: " in e.value.faults[1].problem
+    assert RecordedFeed(paths=("a",)).look(_context(tmp_path)) == (BTC_SPOT,)
 
 
 def test_a_clock_set_back_a_little_between_files_is_held_and_told(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from vtframe.api.scan import (
     scan_bool,
     scan_decimal,
     scan_digits,
+    scan_instant,
     scan_int,
     scan_key,
     scan_quoted_decimal,
@@ -49,6 +50,7 @@ NAMES = (
     "scan_bool",
     "skip_value",
     "find_symbol",
+    "scan_instant",
 )
 
 
@@ -93,6 +95,8 @@ def lab(text: Any, out: Any, symbols: Any, cells: Any) -> int:
         a = skip_value(text, at)
     elif which == 16:
         a = find_symbol(text, at, first, second, symbols)
+    elif which == 17:
+        a, b = scan_instant(text, at)
     cells[4], cells[5], cells[6] = a, b, c
     return 0
 

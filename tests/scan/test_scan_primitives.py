@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scan_lab import NAMES, WANTED, Lab
 
+from vtframe.api import DecodeError, instant
 from vtframe.api.scan import ESCAPE, OVERFLOW, SHAPE, TOO_DEEP, TOO_FINE, TRUNCATED, literal, packed
 from vtframe.domain import to_fixed
 
@@ -178,6 +180,39 @@ def test_a_plain_string_ends_at_its_first_quote(lab: Lab, inside: bytes) -> None
         assert at == TRUNCATED
     else:
         assert at == (SHAPE if first[0] < b" " else ESCAPE)
+
+
+times = st.builds(
+    lambda time, part: time.isoformat()[:19] + ("." + part if part else "") + "Z",
+    st.datetimes(datetime(1969, 12, 1), datetime(2263, 1, 1)),  # noqa: DTZ001 - only their text is used
+    st.integers(0, 10).flatmap(lambda count: st.text("0123456789", min_size=count, max_size=count)),
+)
+
+
+@given(times, st.integers(0, 40), st.sampled_from("0123456789:-TZ.+\u0661"))
+@settings(max_examples=1_000, deadline=None)
+def test_a_time_is_the_plain_readers_or_refused_by_both(lab: Lab, time: str, place: int, other: str) -> None:
+    for text in (time, time[:place] + other + time[place + 1 :]):
+        value, at, _ = lab.both("scan_instant", f'"{text}"'.encode(), 0)
+        try:
+            wanted = instant(text)
+        except DecodeError:
+            assert at < 0
+        else:
+            assert (value, at) == (wanted, len(text) + 2)
+
+
+@pytest.mark.parametrize("day", ["2024-02-29", "2000-02-29", "2100-02-28", "2023-12-31", "1970-01-01", "2262-04-11"])
+def test_days_that_exist(lab: Lab, day: str) -> None:
+    text = f"{day}T00:00:00Z"
+    assert lab.both("scan_instant", f'"{text}"'.encode(), 0)[:2] == (instant(text), 22)
+
+
+@pytest.mark.parametrize(
+    "day", ["2023-02-29", "2100-02-29", "2024-04-31", "2024-13-01", "2024-00-10", "2024-01-00", "2024-01-32"]
+)
+def test_days_that_do_not(lab: Lab, day: str) -> None:
+    assert lab.both("scan_instant", f'"{day}T00:00:00Z"'.encode(), 0)[1] == SHAPE
 
 
 def test_names_are_compared_whole(lab: Lab) -> None:

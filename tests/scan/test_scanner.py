@@ -25,6 +25,7 @@ from vtframe.api.scan import (
     next_item,
     put_event,
     put_frame,
+    put_levels,
     scan_int,
     symbol_table,
 )
@@ -52,6 +53,15 @@ def numbers(text: Any, out: Any, symbols: Any, cells: Any) -> int:
 
 def greedy(text: Any, out: Any, symbols: Any, cells: Any) -> int:
     return FULL
+
+
+def wide_levels(text: Any, out: Any, symbols: Any, cells: Any) -> int:
+    """Levels of ``cells[0]`` columns."""
+    n, at = put_levels(text, 0, out.events, out.counts[N_EVENTS], 5, 1, 1, 2, 0, 0, cells[0])
+    code = finish(text, at)
+    if code == 0:
+        code = put_frame(out, n, 1, 0, -1, -1, -1, -1)
+    return code
 
 
 def scanner(kernel: Any = numbers) -> Scanner:
@@ -97,6 +107,28 @@ def test_what_is_refused_appends_nothing(data: bytes) -> None:
     one.scan(b"[9]", records)
     assert one.scan(data, records) < 0
     assert (records.n_frames, records.n_events) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "columns", "levels"),
+    [
+        (b'[["1.5","2.25"],["1.6","2.50"],["10.6","0"]]', 2, [(15, 225), (16, 250), (106, 0)]),
+        (b'[["1.5","2.25","0","4"],["1.6","2.5","0",{"x":[1]}]]', 4, [(15, 225), (16, 250)]),
+        (b'[["1.5","2.25",1534614057.3],["1.6","2.5",1]]', 3, [(15, 225), (16, 250)]),
+        (b"[]", 3, []),
+        (b'[["1.5","2.25"],["1.6","2.50","0"]]', 2, None),
+        (b'[["1.5","2.25","0"],["1.6","2.50"]]', 3, None),
+        (b'[["1.5","2.25"],["1.6"]]', 2, None),
+        (b'[["1.5","2.25"],["1.6","2.5"]', 2, None),
+        (b'[["1.5","2.25"],]', 2, None),
+        (b'[["1.5","2.25"]["1.6","2.50"]]', 2, None),
+    ],
+)
+def test_levels_have_as_many_columns_as_is_said(data: bytes, columns: int, levels: list[tuple[int, int]] | None) -> None:
+    records = Records()
+    code = Scanner("levels", wide_levels, symbols=NO_SYMBOLS, cells=np.array([columns])).scan(data, records)
+    found = records.events[["price", "quantity"]][: records.n_events].tolist()
+    assert (code == 0, found) == (levels is not None, levels or [])
 
 
 def test_a_kernel_that_never_has_enough_room_is_stopped() -> None:
