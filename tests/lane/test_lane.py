@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trading_fakes import LINEAR, MS, SPOT, Bench, FixedRows, RecordingAdapter, model_info
+from trading_fakes import LINEAR, MS, SPOT, Bench, FixedRows, ListJournal, RecordingAdapter, model_info
 
 from vtframe.api import RiskPolicy, Strategy
 from vtframe.builtin.paper.adapter import PaperAdapter
@@ -32,7 +32,7 @@ from vtframe.domain import (
     Verdict,
 )
 from vtframe.engine.meters import Meters
-from vtframe.errors import ConfigError, Fault, PluginError
+from vtframe.errors import ConfigError, Fault, JournalError, PluginError
 from vtframe.journal.records import CancelSent, IntentFormed, LaneFailed, OrderApproved, OrderDenied, OrderReported
 
 FREE = msgspec.structs.replace(LINEAR, minimum_notional=Decimal(0))
@@ -666,16 +666,69 @@ def test_stop_cancels_everything_and_takes_nothing_more():
     assert len(venue.bench.journal.of(CancelSent)) == 1
 
 
-def test_drain_lets_no_entry_follow_and_can_close_what_is_open():
-    venue = Venue().enter(10)
-    venue.limit(15, 99_990)
-    venue.lane.drain("stop")
-    assert venue.sent == [10, 5]
-    venue.lane.drain("stop", flatten=True)
-    venue.want(50)
-    assert venue.sent == [10, 5, -10]
-    assert len(venue.adapter.canceled) == 1
-    assert venue.lane.active, "frames are needed until it is closed"
+class Full(ListJournal):
+    """A journal on a disk that is full for records of some kinds."""
+
+    def __init__(self, *kinds):
+        super().__init__()
+        self.kinds = kinds
+
+    def write(self, record):
+        if isinstance(record, self.kinds):
+            raise JournalError("journal", "No space left on device")
+        super().write(record)
+
+
+def journal_of(venue, journal):
+    for part in (venue.lane, venue.lane._desk, venue.lane._desk._denials):
+        part._journal = journal
+    return journal
+
+
+def test_an_order_that_the_journal_did_not_take_is_never_sent_and_the_lane_stops_all_the_same():
+    venue = Venue()
+    journal = journal_of(venue, Full(OrderApproved))
+    with pytest.raises(JournalError, match="No space left"):
+        venue.want(10)
+    assert venue.sent == []
+    assert venue.bench.orders["test-1"].status is OrderStatus.CANCELED
+    assert venue.lane.counters.orders == 0
+    journal.kinds = ()
+    venue.want(7)
+    venue.lane.stop()
+    assert venue.sent == [7], "what was never sent does not count as working"
+    assert [order.client_order_id for order in venue.adapter.canceled] == ["test-2"]
+    assert venue.adapter.stopped
+
+
+def test_stop_cancels_every_order_and_stops_the_adapter_though_the_journal_takes_nothing():
+    venue = Venue()
+    venue.limit(10, 99_990)
+    venue.limit(15, 99_980)
+    journal_of(venue, Full(object))
+    with pytest.raises(JournalError, match="No space left"):
+        venue.lane.stop()
+    assert [order.client_order_id for order in venue.adapter.canceled] == ["test-1", "test-2"]
+    assert venue.adapter.stopped
+    assert not venue.lane.active
+    venue.lane.stop()
+
+
+def test_stop_goes_on_where_a_cancel_raises_and_tells_the_first():
+    venue = Venue()
+    venue.limit(10, 99_990)
+    venue.limit(15, 99_980)
+    tried = []
+
+    def broken(command):
+        tried.append(command.client_order_id)
+        raise OSError("gone")
+
+    venue.adapter.cancel = broken
+    venue.lane.stop()
+    assert tried == ["test-1", "test-2"]
+    assert "cancel of test-1 raised" in venue.lane.failed
+    assert venue.adapter.stopped
 
 
 def test_events_that_arrive_after_stop_are_still_booked():
@@ -698,6 +751,29 @@ def test_the_stages_are_metered():
     assert {name: counts[name] for name in ("strategy", "risk", "submit", "tick_to_order")} == dict.fromkeys(
         ("strategy", "risk", "submit", "tick_to_order"), 1
     )
+
+
+def test_an_exit_and_a_late_answer_are_metered_from_the_arrival_of_their_own_input():
+    meters = Meters()
+    venue = Venue(meters=meters, when_late="flatten")
+    ticks = iter(range(1_000, 10_000, 1_000))
+    venue.lane._meters.now = lambda: next(ticks)
+    on_frame = venue.lane.on_frame
+    venue.lane.on_frame = lambda records, index: on_frame(records, index, started=1)
+    venue.enter(10, exits=Exits(stop_loss_bps=10))  # its arrival is not known: not metered
+    meters.fold()
+    assert meters.report()["latency_ns"]["tick_to_order"]["count"] == 0
+    ticks = iter(range(1_000_000, 2_000_000))
+    venue.top(90_000, 90_001)
+    assert venue.sent == [10, -10]
+    exits = meters.report()["latency_ns"]["tick_to_order"]
+    assert (exits["count"], exits["max"]) == (1, 1_000_003 - 1)
+    venue.end(OrderRejected, reason="no")
+    venue.bench.clock.advance(venue.bench.clock.now_ns() + 200 * MS)
+    ticks = iter(range(5_000_000, 6_000_000))
+    venue.lane.on_prediction(venue.bench.prediction(verdict=Verdict.LATE), started=4_000_000)
+    assert venue.sent == [10, -10, -10]
+    assert meters.report()["latency_ns"]["tick_to_order"]["max"] == 1_000_003
 
 
 # with paper execution

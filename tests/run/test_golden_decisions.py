@@ -13,7 +13,7 @@ from vtframe.assemble.session import Wishes, assemble
 
 DIGESTS = {
     "usdm_btcusdt_20240808.gz": "7c1b1430d5d481c23da628370a7823ae46be7913179f79cd318ddfbb1a6ea353",
-    "spot_btcusdt_20240808.gz": "8b88327f6103ef6b0d60c1418a9eb426dd93c71fe4f9c55421be38b6f9b262db",
+    "spot_btcusdt_20240808.gz": "7563b6cc50a0ae50a237b70a5b6858ead69c98fb2cfb6f12f225c62a0cd69f3d",
     "cm_btcusd_perp_20240808.gz": "a15a921db0e8c34c9e48f18af81880fb9c72bf216340405196166527f329f62d",
 }
 

@@ -171,7 +171,7 @@ class Engine:
         elapsed = _now() - before
         for lane in self._lanes:
             if lane.active:
-                lane.on_frame(records, index)
+                lane.on_frame(records, index, started=started)
         if rows:
             self._add_features(elapsed)
             self._predict_all(rows, started)

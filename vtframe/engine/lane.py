@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import Literal, ParamSpec
 
@@ -132,12 +133,12 @@ class Lane:
             return
         desk = self._desk
         desk.number = prediction.input
+        desk.started = started
         if prediction.verdict is not Verdict.OK:
             self._cannot_trade(prediction)
             return
         if not desk.entries_open:
             return
-        desk.started = started
         before = self._meters.now()
         try:
             answer = self.strategy.on_prediction(prediction, self.view)
@@ -148,12 +149,12 @@ class Lane:
         if answer is not None:
             self._act(answer)
 
-    def on_frame(self, records: Records, index: int) -> None:
-        """A frame was applied: fills first, then exits. Called while ``active``."""
+    def on_frame(self, records: Records, index: int, *, started: int = 0) -> None:
+        """A frame was applied: fills first, then exits. Called while ``active``. ``started``: as of ``on_prediction``."""
         if self._stopped:
             return
         self._desk.number = int(records.frames["input"][index])
-        self._desk.started = 0
+        self._desk.started = started
         if self._orders.has_working(self.lane_id):
             try:
                 self.adapter.on_frame(records, index)
@@ -185,25 +186,31 @@ class Lane:
             self._tell(event)
         self._refresh()
 
-    def drain(self, cause: str, *, flatten: bool = False) -> None:
-        """No new entries; cancel those that work, and with ``flatten`` close every position, as frames arrive."""
-        self._desk.close_entries()
-        self._try(self._desk.cancel_entries, None, cause)
-        if flatten:
-            for instrument in self.ledger.open_positions():
-                self._close(instrument, cause)
-        self._refresh()
+    def note_denials(self) -> None:
+        """Write the denials that were only counted; called before a checkpoint."""
+        self._desk.note_denials()
 
     def stop(self, cause: str = "stop") -> None:
-        """Cancel everything and stop the adapter; the lane takes nothing more. Positions stay as they are (see drain)."""
+        """Cancel every order and stop the adapter; the lane takes nothing more. Positions stay as they are.
+
+        Each step is taken whatever became of those before it; what the journal raised meanwhile is raised at the end.
+        """
         if self._stopped:
             return
-        self._desk.close_entries()
-        self._try(self._desk.cancel_all, cause)
+        with ExitStack() as steps:  # the last that is pushed is taken first
+            steps.callback(self._end)
+            steps.callback(self._stop_adapter)
+            for order in reversed(tuple(self._orders.working_orders(self.lane_id))):
+                steps.callback(self._try, self._desk.cancel, order, cause)
+            self._desk.finish()
+
+    def _stop_adapter(self) -> None:
         try:
             self.adapter.stop()
         except Exception as e:  # noqa: BLE001 - the other lanes and the journal are still to be closed
             self._fail(f"adapter {type(self.adapter).name} raised {e!r} while it stopped")
+
+    def _end(self) -> None:
         self._stopped = True
         self.active = False
 

@@ -23,6 +23,7 @@ from vtframe.domain import (
     SubmitOrder,
     TimeInForce,
 )
+from vtframe.engine.denials import DenialRuns
 from vtframe.engine.lane_view import Journal, Market
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import Order, OrderTable
@@ -98,6 +99,8 @@ class OrderDesk:
         self._waiting: dict[int, Intent] = {}
         self._retry_at: dict[int, int] = {}
         self._exits: dict[str, Exits] = {}  # of working orders that open
+        self._denials = DenialRuns(lane, journal)
+        self.note_denials = self._denials.note
         self.entries_open = True
         self.number = -1  # the input in hand
         self.started = 0  # monotonic time at which it arrived; 0 where that is not known
@@ -125,7 +128,7 @@ class OrderDesk:
                 self._waiting[index] = intent
                 for order in blocking:
                     if order.command.time_in_force is TimeInForce.GTC:  # the others end by themselves
-                        self._cancel(order, intent.cause)
+                        self.cancel(order, intent.cause)
                 return
         missing = need - total
         if not missing:
@@ -154,7 +157,7 @@ class OrderDesk:
             if order.working * held < 0 and order.command.time_in_force is not TimeInForce.GTC:
                 closing += order.leaves_quantity
             else:
-                self._cancel(order, cause)
+                self.cancel(order, cause)
         missing = abs(held) - closing
         if missing > 0 and self._market.clock.now_ns() >= self._retry_at.get(index, 0):
             intent = Intent(instrument=index, target=0, cause=cause)
@@ -164,17 +167,16 @@ class OrderDesk:
         """Cancel what would open, and forget what waits to. Raises AdapterError."""
         for order in self._orders.working_orders(self._lane, index):
             if not order.command.reduce_only:
-                self._cancel(order, cause)
+                self.cancel(order, cause)
         if index is None:
             self._waiting.clear()
         else:
             self._waiting.pop(index, None)
 
-    def cancel_all(self, cause: str) -> None:
-        """Cancel every working order. Raises AdapterError."""
-        self._waiting.clear()
-        for order in self._orders.working_orders(self._lane):
-            self._cancel(order, cause)
+    def finish(self) -> None:
+        """Nothing more is sent, and no run of denials goes on."""
+        self.close_entries()
+        self._denials.end()
 
     def exits_of(self, order: Order) -> Exits | None:
         """The exits that go with an order's fills."""
@@ -217,28 +219,24 @@ class OrderDesk:
             input=self.number,
             row=prediction.row if prediction is not None else -1,
         )
-        self._write_intent(intent, order)
         self._orders.propose(order.client_order_id, prediction)
         watch = self._stopwatch
         before = watch.now()
         approved, notes = self._review(order, reduces=reduces)
         watch.risk(watch.now() - before)
         if isinstance(approved, Denied):
-            self._deny(order, approved)
+            self._deny(intent, order, approved)
             return
         command = approved.command
         if not whole and (reason := self._too_small(command, instrument)):
             name = command.client_order_id
-            self._deny(command, Denied(client_order_id=name, policy="minimum_notional", reason=reason))
+            self._deny(intent, command, Denied(client_order_id=name, policy="minimum_notional", reason=reason))
             return
         before = watch.now()
-        self._orders.approve(command)
+        self._approve(intent, command, asked=order.quantity, notes=notes)
         self._counters.orders += 1
         if intent.exits is not None and not reduces:
             self._exits[command.client_order_id] = intent.exits
-        self._journal.write(
-            OrderApproved(order=command, instrument=self._names[index], asked_quantity=order.quantity, notes=notes)
-        )
         self._orders.submitted(command.client_order_id)
         try:
             self._adapter.submit(approved)
@@ -260,17 +258,33 @@ class OrderDesk:
         approved, more = self._gate.review(limited, reduces=reduces)
         return approved, notes if more == notes else notes + more
 
-    def _cancel(self, order: Order, cause: str) -> None:
+    def _approve(self, intent: Intent, command: SubmitOrder, *, asked: int, notes: Notes) -> None:
+        """Into the table and the journal; an order that is not in the journal is not sent."""
+        self._orders.approve(command)
+        name = self._names[command.instrument]
+        try:
+            self._denials.end(name)
+            self._write_intent(intent, command)
+            self._journal.write(OrderApproved(order=command, instrument=name, asked_quantity=asked, notes=notes))
+        except BaseException:
+            self._orders.withdraw(command.client_order_id)
+            raise
+
+    def cancel(self, order: Order, cause: str) -> None:
+        """Cancel one working order, unless that is under way: a journal that cannot be written is no reason to leave it
+        working. Raises AdapterError."""
         if order.status is OrderStatus.PENDING_CANCEL:
             return
         name = order.command.client_order_id
         command = CancelOrder(client_order_id=name, ts_created=self._market.clock.now_ns(), cause=cause)
-        self._journal.write(CancelSent(command=command))
-        self._orders.cancel_sent(name)
         try:
-            self._adapter.cancel(command)
-        except Exception as e:
-            raise AdapterError(f"cancel of {name} raised {e!r}") from e
+            self._journal.write(CancelSent(command=command))
+        finally:
+            self._orders.cancel_sent(name)
+            try:
+                self._adapter.cancel(command)
+            except Exception as e:
+                raise AdapterError(f"cancel of {name} raised {e!r}") from e
 
     def _too_small(self, order: SubmitOrder, instrument: Instrument) -> str:
         """Why the venue would not take the quantity; empty where it would."""
@@ -287,11 +301,17 @@ class OrderDesk:
             f"({instrument.quantity(order.quantity)} at {instrument.price(price)})"
         )
 
-    def _deny(self, order: SubmitOrder, denied: Denied) -> None:
-        self._orders.deny(order)
+    def _deny(self, intent: Intent, order: SubmitOrder, denied: Denied) -> None:
+        name = self._names[order.instrument]
         self._counters.denials[denied.policy] += 1
         self._waiting.pop(order.instrument, None)
-        self._journal.write(OrderDenied(order=order, instrument=self._names[order.instrument], denied=denied))
+        if self._denials.repeats(order, name, denied):
+            self._counters.intents += 1
+            self._orders.forget(order.client_order_id)
+            return
+        self._orders.deny(order)
+        self._write_intent(intent, order)
+        self._journal.write(OrderDenied(order=order, instrument=name, denied=denied))
 
     def _write_intent(self, intent: Intent, order: SubmitOrder) -> None:
         index = intent.instrument

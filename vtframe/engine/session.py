@@ -196,6 +196,8 @@ class Session:
             self._checkpoint_due = time.perf_counter_ns() + _CHECKPOINT_NS
 
     def _checkpoint(self) -> None:
+        for lane in self.lanes:
+            lane.note_denials()
         report = measured(
             self.counters(),
             self.meters,

@@ -14,6 +14,7 @@ from vtframe.domain.fixed_point import to_decimal
 from vtframe.journal.records import (
     CancelSent,
     Checkpoint,
+    DenialsRepeated,
     IntentFormed,
     LaneFailed,
     OrderApproved,
@@ -60,6 +61,7 @@ class Tally:
         self._orders: dict[str, SubmitOrder] = {}
         self._open: dict[str, int] = {}  # client order id: quantity filled
         self._ordinals: dict[str, int] = {}
+        self._denied_again: Counter[tuple[object, ...]] = Counter()  # by run that goes on
         self._decisions = hashlib.sha256()
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -78,6 +80,8 @@ class Tally:
                 lane = self._lane(record.order.lane)
                 lane.denials[record.denied.policy] += 1
                 self._decided("denied", self._ordinal(record.order.client_order_id), record.denied.policy)
+            case DenialsRepeated():
+                self._deny_again(record)
             case CancelSent():
                 self._decided("cancel", self._ordinal(record.command.client_order_id), record.command.cause)
             case OrderReported():
@@ -160,6 +164,15 @@ class Tally:
             order.input,
             order.row,
         )
+
+    def _deny_again(self, record: DenialsRepeated) -> None:
+        lane = self._lane(record.lane)
+        lane.counts["intents"] += record.count
+        lane.denials[record.policy] += record.count
+        run = (record.lane, record.instrument, record.policy, int(record.side), record.cause)
+        self._denied_again[run] += record.count
+        if record.ended:  # when checkpoints fell in between is no decision
+            self._decided("denied again", *run, self._denied_again.pop(run), record.first_input, record.last_input)
 
     def _report(self, record: OrderReported) -> None:
         event = record.event

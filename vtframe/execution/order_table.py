@@ -22,7 +22,7 @@ from vtframe.errors import InvariantError
 
 S = OrderStatus
 TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
-    S.APPROVED: frozenset({S.SUBMITTED}),
+    S.APPROVED: frozenset({S.SUBMITTED, S.CANCELED}),  # canceled: never sent
     S.SUBMITTED: frozenset(
         {S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.UNKNOWN}
     ),
@@ -108,6 +108,14 @@ class OrderTable:
         order = self._new(command, OrderStatus.DENIED)
         self._retire(order)
         return order
+
+    def forget(self, client_order_id: str) -> None:
+        """The gate refused a proposed order as it had refused others: it is counted, and no place is taken up for it."""
+        self._proposed.pop(client_order_id, None)
+
+    def withdraw(self, client_order_id: str) -> None:
+        """An approved order that was never sent has ended."""
+        self._move(self[client_order_id], OrderStatus.CANCELED)
 
     def submitted(self, client_order_id: str) -> None:
         """It was handed to the adapter."""

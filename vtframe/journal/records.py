@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from vtframe.domain import CancelOrder, Denied, OrderEvent, Prediction, SubmitOrder
+from vtframe.domain import CancelOrder, Denied, OrderEvent, Prediction, Side, SubmitOrder
 from vtframe.wire import SourceFile
 
 FORMAT_VERSION = 1
@@ -73,6 +73,21 @@ class OrderDenied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     denied: Denied
 
 
+class DenialsRepeated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Denials that followed one of the same instrument, policy, side and cause: the first was written whole, these are
+    counted, as often as there is a checkpoint."""
+
+    lane: str
+    instrument: str
+    policy: str
+    side: Side
+    cause: str
+    count: int  # since the last such record of the run; 0 where the run only ends
+    first_input: int  # of the run, the denial that was written whole not included
+    last_input: int
+    ended: bool  # the last record of the run
+
+
 class CancelSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: CancelOrder
 
@@ -118,6 +133,7 @@ Record = (
     | IntentFormed
     | OrderApproved
     | OrderDenied
+    | DenialsRepeated
     | CancelSent
     | OrderReported
     | LaneFailed
