@@ -23,6 +23,7 @@ from rich.table import Table
 from vtframe.cli.bench.material import Material, six_features
 from vtframe.cli.bench.rows import Row, seconds, time_row
 from vtframe.domain import EventFlag, FrameKind, Instrument, Records, SequenceRule, Side
+from vtframe.errors import InputError
 from vtframe.features.pipeline import RING_ROWS, Pipeline
 
 Order = Literal["round-robin", "bursts"]
@@ -174,7 +175,14 @@ def main(
 ) -> None:
     """Per-event cost with more and more instruments, each beside the first number of them named."""
     notes = Console(stderr=True, soft_wrap=True)
-    material = Material(recordings, market_seconds=1_200.0)
+    try:
+        material = Material(recordings, market_seconds=1_200.0)
+    except InputError as e:
+        raise click.ClickException(str(e)) from None
+    if len(material.frames) < 2 * max(counts):
+        raise click.ClickException(
+            f"{material.name} has {len(material.frames):,} frames, too few for {max(counts):,} instruments"
+        )
     cases: list[tuple[Order, int]] = [(order, count) for order in ("round-robin", "bursts") for count in counts]
     laid = {case: spread(material, case[1], case[0]) for case in cases}
     one = laid[cases[0]]
