@@ -56,6 +56,12 @@ class RecordingError(InputError):
     """A recording is missing, damaged, ambiguous or not what it was said to be."""
 
 
+class BrokenRecordingError(RecordingError):
+    """A recording turned out to be broken while it was played: the run failed, after an orderly stop."""
+
+    exit_code = 1
+
+
 class BundleError(InputError):
     """A model bundle is incomplete, altered, or made for other features."""
 

@@ -11,7 +11,7 @@ import pytest
 from transforms import Difference, Smooth, Top
 
 from vtframe.api import Feature, Kernel, KernelError
-from vtframe.assemble.check import check
+from vtframe.assemble.check import examine
 from vtframe.builtin.features import BookImbalance, RollingVolatility
 from vtframe.features import Pipeline
 from vtframe.features.inputs import dependency_order, unmet
@@ -151,7 +151,7 @@ def test_check_tells_the_line_and_key_of_an_input_that_is_not_there(tmp_path: Pa
     (tmp_path / "transforms.py").write_text(source)
     path = tmp_path / "session.toml"
     path.write_text(CONFIG.replace("{of}", of))
-    (fault,) = [fault for fault in check(path) if "reads" in fault.problem]
+    (fault,) = [fault for fault in examine(path).faults if "reads" in fault.problem]
     assert (fault.line, fault.table, fault.key) == (10, "[[features]] 2", "of")
     assert fault.hint == "did you mean 'book_imbalance'?"
 
@@ -160,5 +160,5 @@ def test_check_tells_a_circle(tmp_path: Path) -> None:
     (tmp_path / "transforms.py").write_text(Path(__file__).with_name("transforms.py").read_text())
     path = tmp_path / "session.toml"
     path.write_text(CONFIG.replace("{of}", "a").replace("imbalanse", "imbalance"))
-    (fault,) = [fault for fault in check(path) if "circle" in fault.problem]
+    (fault,) = [fault for fault in examine(path).faults if "circle" in fault.problem]
     assert (fault.line, fault.key) == (14, "of")

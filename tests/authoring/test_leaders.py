@@ -11,7 +11,7 @@ from three_books import market
 from transforms import Counting, Smooth
 
 from vtframe.api import Feature, KernelError
-from vtframe.assemble.check import check
+from vtframe.assemble.check import examine
 from vtframe.builtin.features import BookImbalance, RollingVolatility
 from vtframe.domain import BookState, EventFlag, FrameKind, Instrument, Records, SequenceRule
 from vtframe.features import Pipeline, Sampling
@@ -168,5 +168,5 @@ def test_the_leader_is_part_of_the_schema_and_its_absence_is_not() -> None:
 def test_check_refuses_what_is_no_instrument(tmp_path: Path) -> None:
     path = tmp_path / "session.toml"
     path.write_text('[feed]\nuse = "market"\n[[features]]\nuse = "book_imbalance"\ninstrument = "BTCUSDT"\n')
-    (fault,) = [fault for fault in check(path) if fault.key == "instrument"]
+    (fault,) = [fault for fault in examine(path).faults if fault.key == "instrument"]
     assert fault.line == 5

@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from vtframe.api import InputFeature, Label
-from vtframe.assemble.check import check, examine
+from vtframe.assemble.check import examine
+from vtframe.assemble.trial import try_out
 from vtframe.cli.main import cli
+from vtframe.config import in_order
 from vtframe.errors import ConfigError
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import Description, Input, Output
@@ -65,9 +67,13 @@ PARTS = '''
         def submit(self, order): ...
         def cancel(self, command): ...
 
+    class SomeModel:
+        def close(self): ...
+
     class SomeBackend(ModelBackend):
         name = "some_backend"
-        def open(self, bundle): ...
+        def open(self, bundle):
+            return SomeModel()
 
     class SomeSink(Sink):
         name = "some_sink"
@@ -117,7 +123,7 @@ def project(tmp_path: Path) -> Project:
         horizon_ns=1,
     )
     feature = InputFeature(use="lean", label="lean", columns=("lean",), settings={"levels": 5})
-    inputs = Input(features=(feature,), window=8, sampling="frame")
+    inputs = Input(features=(feature,), window=1500, sampling="frame")
     description = Description(name="demo", backend="some_backend", file="model.bin", input=inputs, output=output)
     write_bundle(tmp_path / "demo", description, {"model.bin": b"weights"})
 
@@ -130,7 +136,9 @@ def project(tmp_path: Path) -> Project:
 
 
 def faults_of(path: Path) -> list[str]:
-    return [str(fault).removeprefix(str(path)) for fault in check(path, builtin=())]
+    examined = examine(path, builtin=())
+    faults = in_order((*examined.faults, *try_out(examined, lambda _: None).faults))
+    return [str(fault).removeprefix(str(path)) for fault in faults]
 
 
 def test_a_good_configuration_has_no_faults_and_everything_to_run_with(project: Project) -> None:
@@ -142,7 +150,7 @@ def test_a_good_configuration_has_no_faults_and_everything_to_run_with(project: 
     assert (lane.id, type(lane.strategy).name, type(lane.execution).name) == ("lane1", "some_strategy", "some_adapter")
     assert [type(limit).name for limit in lane.limits] == ["some_limit"]
     assert examined.columns == ("lean",)
-    assert examined.bundles["demo"].window == 8
+    assert examined.bundles["demo"].window == 1500
     assert examined.plugins.loaded == ("parts.py",)
 
 
@@ -180,8 +188,8 @@ def test_a_good_configuration_has_no_faults_and_everything_to_run_with(project: 
         ('bundle = "demo"', 'bundle = "nodemo"\nname = "demo"', ":9 [[models]] 1 bundle: {folder}/nodemo: does not exist;"),
         (
             "[[models]]",
-            "[rows]\nring = 7\n[[models]]",
-            ":11 [[models]] 1 bundle: model 'demo' sees 8 rows, [rows] ring keeps 7;",
+            "[rows]\nring = 1024\n[[models]]",
+            ":11 [[models]] 1 bundle: model 'demo' sees 1500 rows, [rows] ring keeps 1024;",
         ),
         ('use = "some_feed"', 'use = "some_feed"\nseed = 666', " [feed] seed: found 666; choose another"),
         (

@@ -128,7 +128,7 @@ def test_a_feature_is_decoded_with_its_as_key_and_without_its_name() -> None:
     part, faults = decode(Twice, 'as = "deep"\nlevels = 2')
     assert faults == []
     assert (part.label, part.levels) == ("deep", 2)
-    assert told('name = "x"', Twice) == ["2 name: found an unknown key; valid keys: as, levels, use"]
+    assert told('name = "x"', Twice) == ["2 name: found an unknown key; valid keys: as, instrument, levels, use"]
     assert told('as = "Deep"', Twice)[0].startswith('2 as: found "Deep" (string), expected a string, matching ')
 
 

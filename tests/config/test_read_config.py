@@ -89,7 +89,11 @@ def test_a_fault_of_the_command_line_names_it_and_no_line(tmp_path: Path) -> Non
         ("[feed]", "colour = 1\n[feed]", ":1 colour: found an unknown key; valid tables: vtframe, feed,"),
         ("[[risk]]", "[sampeling]\n[[risk]]", ":12 [sampeling]: found an unknown table; did you mean 'sampling'?"),
         ("[[risk]]", "[rows]\nfloat = 1\n[[risk]]", ":13 [rows] float: found an unknown key; valid keys: dtype, ring"),
-        ("[[risk]]", '[rows]\nring = "1"\n[[risk]]', ':13 [rows] ring: found "1" (string), expected an integer, at least 2,'),
+        (
+            "[[risk]]",
+            '[rows]\nring = "1"\n[[risk]]',
+            ':13 [rows] ring: found "1" (string), expected an integer, at least 1024,',
+        ),
         ("[[risk]]", "[vtframe]\nplugins = 3\n[[risk]]", ":13 [vtframe] plugins: found 3 (integer), expected an array, each a"),
         (
             "[[risk]]",

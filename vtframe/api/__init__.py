@@ -13,6 +13,7 @@ from vtframe.book.l3 import OrderBook, OrderBookCounts, RestingOrder
 from vtframe.clock import Clock
 from vtframe.domain import Top
 from vtframe.errors import (
+    BrokenRecordingError,
     BundleError,
     ConfigError,
     DecodeError,
@@ -31,6 +32,7 @@ __all__ = [
     "ApprovedOrder",
     "BookReader",
     "BookTop",
+    "BrokenRecordingError",
     "BundleError",
     "BundleInfo",
     "Clock",

@@ -70,6 +70,12 @@ class Codec(Part):
         """What the codec knows by heart of one of its venues' instruments; None where it knows nothing."""
         return None
 
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        """Instruments, and whole messages about them in the venue's order: what ``vtframe plugins check`` tries the laws on.
+        Empty where a recording must be named."""
+        return (), ()
+
 
 class FeedSink(Protocol):
     """Where a feed puts what it receives. Every call is one numbered input and is handled before it returns."""
@@ -118,6 +124,14 @@ class Feed(Part):
     def open(self, context: FeedContext) -> Sequence[Instrument]:
         """Connect, or look at the files; return the instruments, in the order of their indexes in records."""
         raise NotImplementedError
+
+    def look(self, context: FeedContext) -> Sequence[Instrument]:
+        """What ``vtframe check`` asks: its instruments, as far as they can be told without a network and without reading files
+        to their ends; none where they cannot. Raises what ``open`` raises, for settings and files that cannot be played.
+
+        ConfigError may carry several faults. Nothing is kept: a session opens the feed all the same.
+        """
+        return ()
 
     def codec(self) -> Codec | None:
         """The decoder of its messages (not yet opened); None where it delivers records."""

@@ -1,6 +1,6 @@
 """Everything about a configuration that can be checked without opening a feed, a model or an order's way.
 
-``vtframe check`` prints what is found here, and a session starts from the same look.
+A session starts from this look, and ``vtframe check`` from this one and from ``trial``, which opens what a session would.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ import msgspec
 from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelError
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
+from vtframe.builtin.parquet.schema import PREDICTION_FIELDS
 from vtframe.config import Config, Place, in_order, nearest, read_config
+from vtframe.dataset.row_columns import ROW_FIELDS
 from vtframe.errors import ConfigError, Fault
 from vtframe.features.inputs import unmet
-from vtframe.features.plan import ask
+from vtframe.features.plan import Asked, ask
 from vtframe.features.schema import describe
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.schema import compare_schema
 from vtframe.plugins import Plugins
+
+_FIXED = {name for name, _ in ROW_FIELDS}
+_FIXED_PREDICTIONS = {name for name, _ in PREDICTION_FIELDS}
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +36,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     plugins: Plugins
     parts: Parts | None
-    schema: tuple[InputFeature, ...]  # the features as a row's schema, in order
+    features: tuple[tuple[Asked, Place], ...]  # those that have no fault
+    schema: tuple[InputFeature, ...]  # the same as a row's schema, in order
     bundles: dict[str, BundleInfo]  # by model name
     faults: tuple[Fault, ...]
 
@@ -47,14 +53,6 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
         return self.parts
 
 
-def check(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: Sequence[str] = PLUGINS) -> list[Fault]:
-    """Every fault of the configuration at ``path``, in the order of its lines; empty where a session can be made of it."""
-    try:
-        return list(examine(path, overrides=overrides, builtin=builtin).faults)
-    except ConfigError as e:
-        return list(e.faults)
-
-
 def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: Sequence[str] = PLUGINS) -> Examined:
     """Read ``path``, load its plugins, make its parts, and check them against each other.
 
@@ -64,25 +62,31 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     plugins = load_registries(config, faults, builtin=builtin)
     features = decode_features(config, plugins.registries, faults)
     parts = decode_parts(config, plugins.registries, faults, features=[feature for feature, _ in features])
-    schema = _schema(features, len(config.features), faults)
+    asked = _ask_features(features, len(config.features), faults)
+    schema = [describe(one.feature, one.columns) for one, _ in asked]
     bundles = _bundles(config, plugins, faults)
     wanted = config.document.data.get("features")
     if isinstance(wanted, list) and 0 < len(schema) == len(wanted):  # else the difference is a fault that is told already
-        _compare(config, schema, _inputs(features), bundles, faults)
+        _compare(config, asked, bundles, faults)
         if parts is not None:
             _ask_strategies(config, parts, bundles, schema, faults)
     _check_lanes(config, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(
-        config=config, plugins=plugins, parts=parts, schema=tuple(schema), bundles=bundles, faults=tuple(in_order(faults))
+        config=config,
+        plugins=plugins,
+        parts=parts,
+        features=tuple(asked),
+        schema=tuple(schema),
+        bundles=bundles,
+        faults=tuple(in_order(faults)),
     )
 
 
-def _schema(features: Sequence[tuple[Feature, Place]], wanted: int, faults: list[Fault]) -> list[InputFeature]:
+def _ask_features(features: Sequence[tuple[Feature, Place]], wanted: int, faults: list[Fault]) -> list[tuple[Asked, Place]]:
     """What a row is made of; a feature that cannot say so, a column made twice, and an input that is not there are faults."""
-    schema = []
-    owners: dict[str, Place] = {}
     asked = []
+    owners: dict[str, Place] = {}
     for feature, place in features:
         try:
             one = ask(feature)
@@ -90,20 +94,24 @@ def _schema(features: Sequence[tuple[Feature, Place]], wanted: int, faults: list
         except KernelError as e:
             faults.append(place.fault(str(e)))
             continue
+        before = len(faults)
         for column in described.columns:
             if column in owners:
                 problem = f"column {column!r} is made twice, first on line {owners[column].line}"
                 faults.append(place.at("as").fault(problem, 'tell them apart with as = "..."'))
+            elif column in _FIXED:
+                problem = f"column {column!r} has the name of a fixed column of row files"
+                faults.append(place.at("as").fault(problem, 'give it another name with as = "..."'))
             else:
                 owners[column] = place
-        schema.append(described)
-        asked.append((one, place))
-    if len(asked) == len(features) and len(features) == wanted:  # else a column may be missing for a fault that is told
+        if len(faults) == before:
+            asked.append((one, place))
+    if len(asked) == len(features) == wanted:  # else a column may be missing for a fault that is told
         for fault in unmet([one.columns for one, _ in asked], [one.kernel.inputs for one, _ in asked]):
             one, place = asked[fault.feature]
             keys = [key for key, value in one.feature.settings().items() if value == fault.column]
             faults.append((place.at(keys[0]) if keys else place).fault(fault.problem, fault.hint))
-    return schema
+    return asked
 
 
 def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str, BundleInfo]:
@@ -125,23 +133,19 @@ def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str,
         if bundle.window > config.rows.ring:
             problem = f"model {model.name!r} sees {bundle.window} rows, [rows] ring keeps {config.rows.ring}"
             faults.append(place.fault(problem, f"set ring to {bundle.window} or more"))
+        for name in bundle.classes:
+            if name in _FIXED_PREDICTIONS:
+                faults.append(place.fault(f"class {name!r} has the name of a fixed column of prediction files", "rename it"))
         bundles[model.name] = bundle
     return bundles
 
 
-def _inputs(features: Sequence[tuple[Feature, Place]]) -> dict[str, tuple[str, ...]]:
-    """Which columns of others each feature reads, by label."""
-    return {feature.label: ask(feature).kernel.inputs for feature, _ in features}
-
-
 def _compare(
-    config: Config,
-    schema: Sequence[InputFeature],
-    inputs: Mapping[str, Sequence[str]],
-    bundles: Mapping[str, BundleInfo],
-    faults: list[Fault],
+    config: Config, asked: Sequence[tuple[Asked, Place]], bundles: Mapping[str, BundleInfo], faults: list[Fault]
 ) -> None:
     """What every bundle was trained on must be in the rows that this pipeline makes; more may be."""
+    schema = [describe(one.feature, one.columns) for one, _ in asked]
+    inputs = {one.feature.label: one.kernel.inputs for one, _ in asked}
     for index, model in enumerate(config.models):
         bundle = bundles.get(model.name)
         if bundle is None:

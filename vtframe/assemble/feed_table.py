@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vtframe.builtin.imports.formats import RECORDING, feed_for
+from vtframe.config import read_document
 from vtframe.errors import RecordingError
 
 
@@ -30,3 +31,11 @@ def playing(recordings: Sequence[Path], table: Mapping[str, Any], settings: Mapp
 def full_speed(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table without its pace: as fast as possible."""
     return {key: value for key, value in table.items() if key != "speed"}
+
+
+def feed_overrides(config: Path, recordings: Sequence[Path]) -> dict[str, Any]:
+    """The overrides for read_config that play ``recordings`` instead of the feed of the file at ``config``; none for none."""
+    if not recordings:
+        return {}
+    feed = read_document(config).data.get("feed")
+    return {"feed": playing(recordings, feed if isinstance(feed, dict) else {})}

@@ -49,7 +49,7 @@ class RowsTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[rows]``: what a row is made of, and how many are kept in memory per instrument."""
 
     dtype: Literal["float32", "float64"] = "float32"
-    ring: Annotated[int, Meta(ge=2, le=1 << 24)] = 4096
+    ring: Annotated[int, Meta(ge=1024, le=1 << 24)] = 4096  # the log and slow models read behind the newest row
 
 
 class ModelTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,11 +68,18 @@ class ImportedFeed(Feed):
     settlement: str | None = None
 
     def open(self, context: FeedContext) -> Sequence[Instrument]:
+        self._latest = 0
+        self._went_back = 0
+        found = self.look(context)
+        reader: type[Reader] = importlib.import_module(self.reader).Reader
+        self._reader = reader(self._files, found[0])
+        return found
+
+    def look(self, context: FeedContext) -> Sequence[Instrument]:
+        """What the files say of themselves at their beginning."""
         self._files = [context.folder / Path(path).expanduser() for path in self.paths]
         if not self._files:
             raise ConfigError(Fault(table="[feed]", key="paths", problem="no file is named", hint='paths = ["FILE"]'))
-        self._latest = 0
-        self._went_back = 0
         for path in self._files:
             if not path.is_file():
                 raise RecordingError(str(path), "no such file")
@@ -84,7 +91,6 @@ class ImportedFeed(Feed):
                     f"is of {instrument.instrument_id}, or in other units than the first file, of {found[0].instrument_id}"
                 )
                 raise RecordingError(str(path), problem, "play the files of one instrument at a time")
-        self._reader = reader(self._files, found[0])
         return (found[0],)
 
     def sequence_rule(self, instrument: int) -> SequenceRule:

@@ -102,6 +102,10 @@ class EmbeddedMarket(Feed):
         _load_kernel(context.announce)
         return [_instrument(index) for index in range(self.instruments)]
 
+    def look(self, context: FeedContext) -> Sequence[Instrument]:
+        """Opening it needs nothing but its kernel."""
+        return self.open(context)
+
     def sequence_rule(self, instrument: int) -> SequenceRule:
         """Every depth frame names the one before it, as on Binance's futures."""
         return SequenceRule.PREVIOUS

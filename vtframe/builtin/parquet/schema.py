@@ -13,7 +13,7 @@ from vtframe.dataset.row_columns import NAME, ROW_FIELDS, named, to_arrow
 from vtframe.domain import Verdict
 
 FORMAT_VERSION = 1
-_PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
+PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
     ("row", pa.int64()),
     ("input", pa.int64()),
     ("ts_event", pa.int64()),
@@ -39,7 +39,7 @@ def row_schema(session: SessionInfo) -> pa.Schema:
 def prediction_schema(session: SessionInfo, model: str) -> pa.Schema:
     """Schema of one model's prediction files; raises ConfigError where a class has the name of one of the fixed columns."""
     return _schema(
-        _PREDICTION_FIELDS,
+        PREDICTION_FIELDS,
         session.outputs[model],
         pa.float32(),
         session,
@@ -57,12 +57,12 @@ def row_batch(block: RowBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordB
 def prediction_batch(block: PredictionBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
     """``block`` as Arrow columns; outputs are null where a prediction has none."""
     meta = block.meta
-    columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in _PREDICTION_FIELDS if kind != NAME}
+    columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in PREDICTION_FIELDS if kind != NAME}
     columns["instrument"] = named(meta["instrument"], names)
     columns["verdict"] = named(meta["verdict"], _VERDICTS)
     outputs = block.outputs
     values = [pa.array(np.ascontiguousarray(outputs[:, i]), from_pandas=True) for i in range(outputs.shape[1])]
-    return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in _PREDICTION_FIELDS), *values], schema=schema)
+    return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in PREDICTION_FIELDS), *values], schema=schema)
 
 
 def _schema(

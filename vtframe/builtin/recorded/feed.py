@@ -11,15 +11,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from vtframe.api import Codec, ConfigError, Fault, Feed, FeedContext, FeedSink, RecordingError
+from vtframe.api import BrokenRecordingError, Codec, ConfigError, Fault, Feed, FeedContext, FeedSink, RecordingError
+from vtframe.builtin.recorded.ahead import check_overlap, first, look_ahead
 from vtframe.builtin.recorded.identity import Identity, identify
-from vtframe.builtin.recorded.snapshots import check_snapshots
 from vtframe.domain import Instrument
-from vtframe.wire import NANOS, Damage, RecordingReader, TimeUnit, readable, sidecar_path
+from vtframe.wire import Damage, RecordingReader, TimeUnit, readable, sidecar_path
 
 _BREATH = 256  # messages between two chances for signals, progress and the like
 _NAP = 0.1  # seconds; the longest sleep, so that a stop is soon seen
-_OVERLAP_NS = 1_000_000_000  # a clock that was set back between two files by less than this is told, not refused
 
 
 class RecordedFeed(Feed):
@@ -39,20 +38,28 @@ class RecordedFeed(Feed):
     time_unit: TimeUnit | Literal["auto"] = "auto"
 
     def open(self, context: FeedContext) -> Sequence[Instrument]:
-        paths = [context.folder / Path(path).expanduser() for path in self.paths]
-        if not paths:
-            raise ConfigError(Fault(table="[feed]", key="paths", problem="no recording is named", hint='paths = ["FILE.gz"]'))
         self._reader: RecordingReader | None = None
-        self._files = [identify(path, context.codecs, codec=self.codec_name, time_unit=self.time_unit) for path in paths]
-        _check_order(self._files)
-        _check_continued(self._files)
-        instruments = _union(self._files)
-        names = sorted({file.codec for file in self._files})
-        if len(names) > 1:
-            problem = f"they need {len(names)} codecs: {', '.join(names)}"
-            raise RecordingError(", ".join(self.paths), problem, "play them in sessions of their own")
-        self._codec = self._make_codec(context.codecs[names[0]])
-        self._warning = check_snapshots(self._files, context.codecs[names[0]], instruments)
+        self._files = [self._identify(path, context) for path in self._named(context)]
+        instruments, codec = _settle(self._files)
+        self._codec = self._make_codec(context.codecs[codec])
+        self._warning = look_ahead(self._files, context.codecs[codec], instruments)
+        return instruments
+
+    def look(self, context: FeedContext) -> Sequence[Instrument]:
+        """What the files' beginnings and sidecars say; of every file that cannot be read."""
+        files: list[Identity] = []
+        faults: list[Fault] = []
+        for path in self._named(context):
+            try:
+                files.append(self._identify(path, context))
+            except ConfigError as e:
+                faults += e.faults
+            except RecordingError as e:
+                faults.append(Fault(key="paths", problem=f"{e.where}: {e.problem}", hint=e.hint))
+        if faults:
+            raise ConfigError(*faults)
+        instruments, codec = _settle(files)
+        self._make_codec(context.codecs[codec])
         return instruments
 
     def codec(self) -> Codec:
@@ -70,6 +77,12 @@ class RecordedFeed(Feed):
         return "" if self._reader is None else f"{self._reader.path}:{self._reader.lines}"
 
     async def run(self, sink: FeedSink) -> None:
+        try:
+            await self._play(sink)
+        except RecordingError as e:
+            raise BrokenRecordingError(e.where, f"{e.problem} (found while it was played)", e.hint) from None
+
+    async def _play(self, sink: FeedSink) -> None:
         def on_damage(damage: Damage) -> None:
             sink.on_damage(damage.where, damage.problem)
 
@@ -77,13 +90,14 @@ class RecordedFeed(Feed):
             sink.on_damage(", ".join(self.paths), self._warning)
         pace = None if self.speed is None else _Pace(self.speed)
         latest = 0
-        before = ""
+        before: Identity | None = None
         count = 0
         for file in self._files:
             reader = self._reader = RecordingReader(file.path, file.unit, on_damage)
-            _, earliest = first = _first(file)
-            if earliest < latest:
-                self._check_overlap(before, file.path, first, latest, sink)
+            back = check_overlap(before, latest, file)
+            if back and before is not None:
+                problem = f"time goes back: by {back} ns from the end of {before.path}; read as the time before"
+                sink.on_damage(f"{file.path}:{first(file)[0]}", problem)
             for _, ts_recv, data in reader:
                 if sink.stopping:
                     reader.tell_went_back()
@@ -99,18 +113,16 @@ class RecordedFeed(Feed):
                 count += 1
                 if not count % _BREATH:
                     await asyncio.sleep(0)
-            before = str(file.path)
+            before = file
 
-    def _check_overlap(self, before: str, path: Path, first: tuple[int, int], latest: int, sink: FeedSink) -> None:
-        line, earliest = first
-        if latest - earliest > _OVERLAP_NS:
-            raise RecordingError(
-                str(path),
-                f"begins at {readable(earliest)}, before {before} ends ({readable(latest)})",
-                "name files in the order of their time; files that overlap cannot be played as one market",
-            )
-        problem = f"time goes back: by {latest - earliest} ns from the end of {before}; read as the time before"
-        sink.on_damage(f"{path}:{line}", problem)
+    def _named(self, context: FeedContext) -> list[Path]:
+        if not self.paths:
+            hint = 'paths = ["FILE.gz"], or --recording FILE.gz on the command line'
+            raise ConfigError(Fault(table="[feed]", key="paths", problem="no recording is named", hint=hint))
+        return [context.folder / Path(path).expanduser() for path in self.paths]
+
+    def _identify(self, path: Path, context: FeedContext) -> Identity:
+        return identify(path, context.codecs, codec=self.codec_name, time_unit=self.time_unit)
 
     def _make_codec(self, cls: type[Codec]) -> Codec:
         try:
@@ -137,21 +149,27 @@ class _Pace:
             await asyncio.sleep(min(left, _NAP))
 
 
-def _first(file: Identity) -> tuple[int, int]:
-    """Line number and time, in ns, of a file's beginning."""
-    line, stamp = file.sample.stamps[0]
-    return line, stamp * NANOS[file.unit]
+def _settle(files: Sequence[Identity]) -> tuple[tuple[Instrument, ...], str]:
+    """The instruments of all files, and the codec. Raises RecordingError for files that cannot be one market."""
+    _check_order(files)
+    _check_continued(files)
+    instruments = _union(files)
+    names = sorted({file.codec for file in files})
+    if len(names) > 1:
+        problem = f"they need {len(names)} codecs: {', '.join(names)}"
+        raise RecordingError(", ".join(str(file.path) for file in files), problem, "play them in sessions of their own")
+    return instruments, names[0]
 
 
 def _check_order(files: Sequence[Identity]) -> None:
     for earlier, later in itertools.pairwise(files):
-        first, second = _first(earlier)[1], _first(later)[1]
+        starts, follows = first(earlier)[1], first(later)[1]
         if earlier.path.resolve() == later.path.resolve():
             raise RecordingError(str(later.path), "named twice in a row")
-        if second < first:
+        if follows < starts:
             raise RecordingError(
                 str(later.path),
-                f"begins at {readable(second)}, before {earlier.path} does ({readable(first)}), which is to be played first",
+                f"begins at {readable(follows)}, before {earlier.path} does ({readable(starts)}), which is to be played first",
                 "name files in the order of their time",
             )
 
