@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vtframe.dataset.barriers import walk
 from vtframe.domain.label import FLAT, count_invalid, direction, move_bps, unbroken
 
 Kind = Literal["mid_direction", "spread_direction", "triple_barrier"]
@@ -130,8 +131,7 @@ def _touches(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int8]]:
     """Ends pulled in to the first touch of a barrier, which of them are known, which rows have a label, and its sign.
 
-    All rows that are still under way take one step together, so that the cost is that of their ways. A row that comes to an
-    invalid one has no label, and so has a row that no barrier can be drawn for.
+    A row that comes to an invalid one has no label, and so has a row that no barrier can be drawn for.
     """
     count = len(ends)
     width = np.ones(count) if path.scale is None else path.scale
@@ -139,19 +139,6 @@ def _touches(
     drawn = path.valid & np.isfinite(width) & (width > 0)
     ends, seen, there = ends.copy(), seen | ~drawn, seen & drawn
     ends[~drawn] = np.flatnonzero(~drawn)
-    upper, lower = (rule.upper_bps or 0.0) * width, (rule.lower_bps or 0.0) * width
-    rows, step = np.flatnonzero(drawn), 0
-    while len(rows):
-        step += 1
-        rows = rows[rows + step <= ends[rows]]
-        at = rows + step
-        moves = move_bps(path.mid[rows], path.mid[at])
-        sign = (moves >= upper[rows]).astype(np.int8) - (moves <= -lower[rows]).astype(np.int8)
-        broken = ~path.valid[at]
-        done = broken | (sign != 0)
-        label[rows[done]] = sign[done]
-        ends[rows[done]] = at[done]
-        seen[rows[done]] = True
-        there[rows[done]] = ~broken[done]
-        rows = rows[~done]
+    width = np.where(drawn, width, np.nan)
+    walk(path.mid, path.valid, (rule.upper_bps or 0.0) * width, (rule.lower_bps or 0.0) * width, ends, seen, there, label)
     return ends, seen, there, label
