@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
 
-from vtframe.api import LaneView, Strategy
+from vtframe.api import BundleInfo, Fault, LaneView, Strategy
 from vtframe.domain import InstrumentKind, Intent, Prediction
 
 
@@ -22,6 +23,11 @@ class ImbalanceFollower(Strategy):
     def __post_init__(self) -> None:
         if self.leave >= self.enter:
             raise ValueError(f"leave ({self.leave}) must be less than enter ({self.enter})")
+
+    def check(self, model: BundleInfo, columns: Sequence[str]) -> Sequence[Fault]:
+        if self.column in columns:
+            return ()
+        return (Fault(key="column", problem=f"rows have no column {self.column!r}", hint=f"columns: {', '.join(columns)}"),)
 
     def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | None:
         lean = view.feature(prediction.instrument, self.column)

@@ -807,9 +807,9 @@ def test_a_signal_becomes_a_position_and_its_horizon_closes_it():
     causes = [record.order.cause for record in bench.journal.of(OrderApproved)]
     assert causes == ["enter", "horizon"]
     assert lane.counters.orders == lane.counters.fills == 2
-    report = lane.ledger.report()["USDT"]
-    assert report["gross"] == -Decimal("0.1") * Decimal("0.999")
-    assert report["net"] < report["gross"] < 0
+    fills = [report for report in bench.journal.of(OrderReported) if isinstance(report.event, OrderFilled)]
+    assert sum(Decimal(report.realized) for report in fills) == -Decimal("0.1") * Decimal("0.999")
+    assert all(Decimal(report.fee) > 0 for report in fills)
 
 
 def test_a_signal_that_turns_flips_the_position_in_two_orders():

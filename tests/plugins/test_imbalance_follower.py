@@ -81,6 +81,13 @@ def test_nothing_is_wanted_while_a_side_is_empty_or_the_imbalance_is_unknown(str
     assert strategy.on_prediction(PREDICTION, view(float("nan"))) is None
 
 
+def test_a_column_that_rows_do_not_have_is_told_before_the_session(strategy: Strategy) -> None:
+    model: Any = SimpleNamespace()
+    assert strategy.check(model, ("a", "book_imbalance")) == ()
+    (fault,) = strategy.check(model, ("a", "b"))
+    assert str(fault) == "column: rows have no column 'book_imbalance'; columns: a, b"
+
+
 def test_thresholds_that_cross_are_refused_with_both_numbers(strategy: Strategy) -> None:
     document = Document(Path("x.toml"), "[s]\nenter = 0.2\nleave = 0.3\n")
     part, (fault,) = decode_part(type(strategy), document.data["s"], document.root.at("s"))

@@ -231,7 +231,9 @@ def test_every_entry_pays_for_its_costs_and_stays_within_the_cap(p, moves, kind,
     assert intent.target > 0 or kind != "spot"
 
 
-@given(edge=st.floats(-10, 100), variance=st.floats(0, 1e4), fraction=st.floats(0.01, 1), cap=st.floats(0.1, 10))
+@given(
+    edge=st.floats(-10, 100), variance=st.floats(0, 1e4, exclude_min=True), fraction=st.floats(0.01, 1), cap=st.floats(0.1, 10)
+)
 def test_kelly_is_between_nothing_and_the_cap_and_grows_with_the_edge(edge, variance, fraction, cap):
     def notional(edge_bps):
         return kelly_notional(edge_bps=edge_bps, variance_bps2=variance, fraction=fraction, cap=cap, capital=100)
@@ -245,6 +247,8 @@ def test_kelly_is_the_mean_over_the_variance():
     # a bet on +-100 bps with a mean of 1 bp: 1e-4 / (1e-2)^2 = 1 times the capital
     assert kelly_notional(edge_bps=1, variance_bps2=1e4, fraction=1, cap=9, capital=500) == pytest.approx(500)
     assert kelly_notional(edge_bps=math.nan, variance_bps2=1e4, fraction=1, cap=9, capital=500) == 0
+    for unknown in (0.0, -1.0, math.nan):
+        assert kelly_notional(edge_bps=1, variance_bps2=unknown, fraction=1, cap=9, capital=500) == 0
     assert volatility_notional(target=1, volatility=math.nan, cap=9, capital=500) == 0
 
 
@@ -275,6 +279,7 @@ def test_a_quantity_is_the_most_whole_lots_that_fit(notional, price, lot, kind):
         ({"enter": 0.5, "exit": 0.6}, model_info(), "exit 0.6 is above enter 0.5"),
         ({}, model_info(classes=("lower", "flat", "up")), "has no class 'down'; its classes are lower, flat, up"),
         ({}, model_info(moves=(1.0, 2.0)), "states 2 expected moves for 3 classes"),
+        ({}, model_info(variance=0.0), "states a variance of 0 bps^2, and Kelly sizing divides by it"),
         ({"sizing": "volatility"}, model_info(), "needs volatility_column and volatility_target"),
     ],
 )
@@ -295,6 +300,11 @@ def test_a_volatility_column_that_rows_do_not_have_is_told_before_the_session():
     assert strategy.check(model_info(), ("vol", "nope")) == []
 
 
+def test_volatility_sizing_needs_no_variance():
+    strategy = ProbabilityStrategy(sizing="volatility", volatility_column="vol", volatility_target=1.0)
+    assert strategy.check(model_info(variance=0.0), ("vol",)) == []
+
+
 def test_a_lane_without_a_model_is_a_configuration_error():
     desk = Desk()
     desk.view.model = None
@@ -305,7 +315,7 @@ def test_a_lane_without_a_model_is_a_configuration_error():
 @pytest.mark.parametrize(
     "settings",
     [{"enter": 1.5}, {"exit": -0.1}, {"kelly_fraction": 0}, {"kelly_fraction": 1.1}, {"cap": 0}, {"stop_loss_bps": 0},
-     {"horizon_ms": 0}, {"order": "guess"}, {"costs": "none"}],
+     {"assume_fees_bps": -0.1},      {"horizon_ms": 0}, {"order": "guess"}, {"costs": "none"}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(msgspec.ValidationError):

@@ -7,7 +7,7 @@ from enum import Enum
 
 import msgspec
 
-from vtframe.domain.fixed_point import to_decimal, to_fixed
+from vtframe.domain.fixed_point import to_decimal
 
 
 class InstrumentKind(Enum):
@@ -60,12 +60,6 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def quantity(self, value: int) -> Decimal:
         return to_decimal(value, self.quantity_decimals)
-
-    def to_price(self, text: str) -> int:
-        return to_fixed(text, self.price_decimals)
-
-    def to_quantity(self, text: str) -> int:
-        return to_fixed(text, self.quantity_decimals)
 
     def notional(self, price: int, quantity: int) -> Decimal:
         """Absolute size of ``quantity`` at ``price``, in quote currency, whatever the settlement currency is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from typing import NamedTuple
 
@@ -34,16 +33,8 @@ class _Holding:
         self.position = _FLAT
 
 
-class _Account:
-    __slots__ = ("fees", "gross")
-
-    def __init__(self) -> None:
-        self.gross = _ZERO
-        self.fees = _ZERO
-
-
 class Ledger:
-    """Positions and results of one lane.
+    """Positions of one lane, and what each fill came to.
 
     A quantity q at price p has the value v = q x m x p (spot, linear) or -q x m / p (inverse), m being the multiplier, so
     that profit is the value of what is held at the exit less at the entry, for every kind (Instrument.profit). The ledger
@@ -55,7 +46,6 @@ class Ledger:
 
     def __init__(self) -> None:
         self._holdings: dict[int, _Holding] = {}
-        self._accounts: dict[str, _Account] = {}
 
     def position(self, instrument: int) -> Position:
         """What is held of the instrument with that index; flat where nothing was traded."""
@@ -71,13 +61,10 @@ class Ledger:
         if fill.price <= 0 or fill.quantity <= 0:
             raise ValueError(f"fill of {fill.quantity} at {fill.price}: both must be positive")
         holding = self._holdings.setdefault(order.instrument, _Holding(instrument))
-        account = self._accounts.setdefault(instrument.settlement, _Account())
         with localcontext(_EXACT):
             realized = _trade(holding, order.side, fill)
             rate = instrument.maker_fee if fill.liquidity_side is LiquiditySide.MAKER else instrument.taker_fee
             fee = _rounded(instrument.settlement_value(fill.price, fill.quantity) * rate)
-            account.gross += realized
-            account.fees += fee
         return FillResult(fee, realized, instrument.settlement, holding.position)
 
     def unrealized(self, instrument: int, price: int) -> Decimal:
@@ -87,28 +74,6 @@ class Ledger:
             return _ZERO
         with localcontext(_EXACT):
             return _value(holding.instrument, holding.position.quantity, price) - holding.cost
-
-    def report(self, marks: Mapping[int, int] | None = None) -> dict[str, dict[str, Decimal]]:
-        """Per settlement currency: realized ``gross``, ``fees``, and ``net`` (gross - fees).
-
-        With ``marks`` (prices by instrument index) also ``unrealized``, which ``net`` then includes; an open position
-        without a mark counts as nothing.
-        """
-        with localcontext(_EXACT):
-            answer = {
-                currency: {"gross": account.gross, "fees": account.fees, "net": account.gross - account.fees}
-                for currency, account in self._accounts.items()
-            }
-            if marks is not None:
-                for entry in answer.values():
-                    entry["unrealized"] = _ZERO
-                for index, holding in self._holdings.items():
-                    if index in marks:
-                        entry = answer[holding.instrument.settlement]
-                        profit = self.unrealized(index, marks[index])
-                        entry["unrealized"] += profit
-                        entry["net"] += profit
-        return answer
 
 
 def _trade(holding: _Holding, side: Side, fill: OrderFilled) -> Decimal:

@@ -32,7 +32,7 @@ class ProbabilityStrategy(Strategy):
     exit: Probability = 0.45
     min_edge_bps: float = 0.0
     costs: Literal["round_trip", "entry"] = "round_trip"
-    assume_fees_bps: float | None = None  # per fill, for the decision only: the ledger charges the instrument's fees
+    assume_fees_bps: NotNegative | None = None  # per fill, for the decision only: the ledger charges the instrument's fees
     order: Literal["take", "make"] = "take"  # market orders, or limit orders that join the best price
     sizing: Literal["kelly", "volatility"] = "kelly"
     kelly_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.25
@@ -62,7 +62,13 @@ class ProbabilityStrategy(Strategy):
             moves, classes = len(model.expected_move_bps), len(model.classes)
             problem = f"model {model.name!r} states {moves} expected moves for {classes} classes"
             faults.append(Fault(key="use", problem=problem, hint="measure the expected move of every class"))
-        if self.sizing != "volatility":
+        if self.sizing == "kelly":
+            if not model.variance_bps2 > 0:
+                problem = (
+                    f"model {model.name!r} states a variance of {model.variance_bps2:g} bps^2, and Kelly sizing divides by it"
+                )
+                hint = 'measure variance_bps2 out of sample, or choose sizing = "volatility"'
+                faults.append(Fault(key="sizing", problem=problem, hint=hint))
             return faults
         if not self.volatility_column or self.volatility_target is None:
             problem = "volatility sizing needs volatility_column and volatility_target"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from vtframe.domain import Instrument, InstrumentKind
 
 
@@ -12,12 +10,11 @@ def kelly_notional(*, edge_bps: float, variance_bps2: float, fraction: float, ca
 
     Kelly (1956) for a small, roughly normal return: the growth-optimal share is mean / variance (Thorp 2006, "The Kelly
     criterion in blackjack, sports betting and the stock market", section 7), here of the move over the horizon. ``edge_bps``
-    is the expected move after costs; a variance that is not positive leaves the cap. Never negative.
+    is the expected move after costs. Never negative; 0 without an edge, or where the variance is not known to be positive.
     """
-    if edge_bps <= 0 or math.isnan(edge_bps):
+    if not (edge_bps > 0 and variance_bps2 > 0):
         return 0.0
-    share = fraction * edge_bps * 1e4 / variance_bps2 if variance_bps2 > 0 else cap
-    return capital * min(cap, share)
+    return capital * min(cap, fraction * edge_bps * 1e4 / variance_bps2)
 
 
 def volatility_notional(*, target: float, volatility: float, cap: float, capital: float) -> float:
