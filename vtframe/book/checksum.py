@@ -39,6 +39,24 @@ def code_of(rule: ChecksumRule | None) -> int:
     return code | (rule.interleaved and INTERLEAVED) | (rule.point and POINT) | (rule.shortest and SHORTEST)
 
 
+def verified(sent: int, rank: int, book: Any, meta: Any) -> bool:
+    """Whether the book has the checksum that its venue sent, where it sent one (0 or more). ``rank`` is the best that changed:
+    beyond the levels that it covers, the checksum is the one before."""
+    if meta[m.CHECK] == 0:
+        return True
+    if rank < meta[m.CHECK] & 255:
+        meta[m.CHECKSUM] = -1
+    if sent < 0:
+        return True
+    if meta[m.CHECKSUM] < 0:
+        meta[m.CHECKSUM] = checksum(book, meta)
+    if meta[m.CHECKSUM] != sent:
+        meta[m.MISMATCHES] += 1
+        return False
+    meta[m.VERIFIED] += 1
+    return True
+
+
 def checksum(book: Any, meta: Any) -> int:
     """CRC32 of the best levels, by the rule in ``meta[CHECK]``, which is not 0."""
     rule = meta[m.CHECK]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.book import meta as m
-from vtframe.domain import SequenceRule
+from vtframe.domain import BookState, SequenceRule
 
 FOLLOWS = 0
 OLD = 1  # ends before the snapshot: to be dropped
@@ -15,6 +15,7 @@ NONE = int(SequenceRule.NONE)
 NEXT = int(SequenceRule.NEXT)
 PREVIOUS = int(SequenceRule.PREVIOUS)
 INCREMENT = int(SequenceRule.INCREMENT)
+GAP = int(BookState.GAP)
 
 
 def check(meta: Any, first_id: int, last_id: int, previous_id: int) -> int:
@@ -41,3 +42,9 @@ def check(meta: Any, first_id: int, last_id: int, previous_id: int) -> int:
     else:
         good = True
     return FOLLOWS if good else BROKEN
+
+
+def mark_gap(meta: Any) -> None:
+    """Something is missing, or the book is not the venue's: it waits for a snapshot."""
+    meta[m.STATE] = GAP
+    meta[m.GAPS] += 1

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from vtframe.book import meta as m
-from vtframe.book.checksum import checksum
+from vtframe.book.checksum import verified
 from vtframe.book.levels import change, clear, fits, is_crossed, note_best, truncate
-from vtframe.book.sequence import BROKEN, NONE, OLD, check
+from vtframe.book.sequence import BROKEN, NONE, OLD, check, mark_gap
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
 
@@ -29,7 +29,6 @@ LED = False  # whether a feature shows another instrument's cells
 
 LIVE = int(BookState.LIVE)
 SYNCING = int(BookState.SYNCING)
-GAP = int(BookState.GAP)
 CROSSED = int(BookState.CROSSED)
 DEPTH_FRAME = int(FrameKind.DEPTH)
 SNAPSHOT_FRAME = int(FrameKind.SNAPSHOT)
@@ -123,8 +122,7 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any,
         n[m.OLD_FRAMES] += 1
         return at.DONE, False
     if verdict == BROKEN or (end > begin and events[begin]["flags"] & GAP_FLAG):
-        n[m.STATE] = GAP
-        n[m.GAPS] += 1
+        mark_gap(n)
         return at.PEND, EVERY == FRAME or EVERY == BBO
     ts_recv = frame["ts_recv"]
     rank = apply(events, begin, end, ts_recv, book, n, f, WITH_DELTAS)
@@ -139,8 +137,7 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any,
         n[m.CROSSED] += 1
         return at.PEND, EVERY == FRAME or EVERY == BBO
     if not verified(frame["checksum"], rank, book, n):
-        n[m.STATE] = GAP
-        n[m.GAPS] += 1
+        mark_gap(n)
         return at.PEND, EVERY == FRAME or EVERY == BBO
     if rank == CLEARED:
         start_features(n, f)
@@ -194,23 +191,6 @@ def apply(events: Any, begin: int, end: int, ts_recv: int, book: Any, n: Any, f:
     return CLEARED if cleared else best
 
 
-def verified(sent: int, rank: int, book: Any, n: Any) -> bool:
-    """Whether the book has the checksum that its venue sent, where it sent one. ``rank`` is the best that changed."""
-    if n[m.CHECK] == 0:
-        return True
-    if rank < n[m.CHECK] & 255:
-        n[m.CHECKSUM] = -1
-    if sent < 0:
-        return True
-    if n[m.CHECKSUM] < 0:
-        n[m.CHECKSUM] = checksum(book, n)
-    if n[m.CHECKSUM] != sent:
-        n[m.MISMATCHES] += 1
-        return False
-    n[m.VERIFIED] += 1
-    return True
-
-
 def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -> tuple[int, bool]:
     """Show market trades to the features of a live book."""
     live = n[m.STATE] == LIVE
@@ -251,8 +231,7 @@ def take_snapshot(frame: Any, events: Any, begin: int, end: int, book: Any, n: A
         n[m.STATE] = CROSSED
         n[m.CROSSED] += 1
     elif not verified(frame["checksum"], -1, book, n):
-        n[m.STATE] = GAP
-        n[m.GAPS] += 1
+        mark_gap(n)
     elif n[m.PENDING] > 0:
         return at.RESYNC, False
     settle(frame["ts_recv"], book, n, f)
@@ -275,8 +254,7 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
             n[m.OLD_FRAMES] += 1
             continue
         if verdict == BROKEN:
-            n[m.STATE] = GAP
-            n[m.GAPS] += 1
+            mark_gap(n)
             return at.DONE
         need = fits(events, begin, end, n, book.shape[2], False)
         if need > 0:
@@ -293,8 +271,7 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
             n[m.CROSSED] += 1
             return at.DONE
         if not verified(frame["checksum"], rank, book, n):
-            n[m.STATE] = GAP
-            n[m.GAPS] += 1
+            mark_gap(n)
             return at.DONE
     control[at.POSITION] = last
     return at.DONE
@@ -333,8 +310,7 @@ def take_status(events: Any, begin: int, end: int, n: Any) -> bool:
             n[m.BID] = n[m.BID_QUANTITY] = n[m.ASK] = n[m.ASK_QUANTITY] = 0
             n[m.STATE] = SYNCING
         elif event["flags"] & GAP_FLAG and n[m.STATE] == LIVE:
-            n[m.STATE] = GAP
-            n[m.GAPS] += 1
+            mark_gap(n)
     return (EVERY == FRAME or EVERY == BBO) and was == LIVE and n[m.STATE] != LIVE
 
 
