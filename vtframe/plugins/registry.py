@@ -34,6 +34,12 @@ from vtframe.plugins.kinds import (
 T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ABBREVIATED = ("e.g.", "i.e.", "et al.", "cf.", "eq.", "fig.", "vol.", "no.", "p.", "pp.")
+_SENTENCE = re.compile(
+    r"(?<=[.!?])(?<!\b(?-i:[A-Z])\.)" + "".join(rf"(?<!\b{re.escape(word)})" for word in _ABBREVIATED) + r"\s+(?=\S)",
+    re.IGNORECASE,
+)
+"""Between two sentences; initials and the commonest abbreviations end none."""
 
 
 class Entry(NamedTuple):
@@ -46,9 +52,12 @@ class Entry(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring; empty where it has none of its own."""
+        """The first sentence of its docstring, on one line; empty where it has none of its own."""
         text = inspect.getdoc(self.cls) if "__doc__" in vars(self.cls) and self.cls.__doc__ else ""
-        return (text or "").partition("\n")[0].strip()
+        paragraphs = (text or "").strip().split("\n\n")
+        while len(paragraphs) > 1 and paragraphs[0][-1] not in ".!?:" and paragraphs[1][:1].isspace():  # a formula set apart
+            paragraphs[:2] = [f"{paragraphs[0]} {paragraphs[1].strip()}"]
+        return _SENTENCE.split(" ".join(paragraphs[0].split()), maxsplit=1)[0].rstrip(" :")
 
 
 class Registry(Generic[T]):
