@@ -184,7 +184,7 @@ numbers = st.from_regex(r"\A[0-9]{1,10}(\.[0-9]{1,10})?\Z") | st.sampled_from(
 
 
 @given(st.lists(st.tuples(numbers, numbers), max_size=12), st.sampled_from(["", " "]))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_levels_of_any_width_after_levels_of_any_other(twins: Twins, levels: list[tuple[str, str]], space: str) -> None:
     """The scanner reads a level quicker that is written like the one above it."""
     text = f",{space}".join(f'["{price}",{space}"{quantity}"]' for price, quantity in levels)

@@ -30,7 +30,7 @@ positions = st.integers(-20, 80) | st.sampled_from([-(2**62), 2**62])
 
 
 @given(st.sampled_from(NAMES), interesting, st.tuples(positions, st.integers(-2, 130), st.integers(-2, 130)))
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_every_primitive_compiled_is_the_plain_one_wherever_it_is_pointed(
     lab: Lab, which: str, data: bytes, arguments: tuple[int, int, int]
 ) -> None:
@@ -38,7 +38,7 @@ def test_every_primitive_compiled_is_the_plain_one_wherever_it_is_pointed(
 
 
 @given(st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"), st.integers(0, 18))
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_a_decimal_is_exact_or_refused(lab: Lab, text: str, decimals: int) -> None:
     value, at, _ = lab.both("scan_decimal", text.encode() + b'"', 0, decimals)
     scaled = Decimal(text).scaleb(decimals)
@@ -86,7 +86,7 @@ def test_a_quoted_decimal_fills_its_string(lab: Lab, text: bytes) -> None:
 
 
 @given(st.integers(-(10**20), 10**20), st.sampled_from([b"", b",", b"}", b" ", b".5", b"e3", b"E3", b"7"]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_an_integer_is_json_or_refused(lab: Lab, number: int, tail: bytes) -> None:
     data = str(number).encode() + tail
     value, at, _ = lab.both("scan_int", data, 0)
@@ -110,7 +110,7 @@ values = st.recursive(
 
 
 @given(values, st.booleans(), st.sampled_from([None, 1]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_json_value_is_skipped_as_a_whole(lab: Lab, value: object, ascii_only: bool, indent: int | None) -> None:  # noqa: FBT001
     data = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
     at = lab.both("skip_value", b" " + data + b" ,", 0)[0]
@@ -121,7 +121,7 @@ def test_any_json_value_is_skipped_as_a_whole(lab: Lab, value: object, ascii_onl
 
 
 @given(interesting)
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_what_is_skipped_is_json(lab: Lab, data: bytes) -> None:
     """An independent reader agrees with every acceptance, and with every refusal but those that leave it to a decoder."""
     at = lab.both("skip_value", data, 0)[0]
@@ -169,7 +169,7 @@ def test_strings_by_example(lab: Lab, data: bytes, found: tuple[int, int, int]) 
 
 
 @given(st.binary(max_size=40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_plain_string_ends_at_its_first_quote(lab: Lab, inside: bytes) -> None:
     start, stop, at = lab.both("scan_string", b'"' + inside, 0)
     first = re.search(rb'["\\\x00-\x1f\x80-\xff]', inside)
@@ -190,7 +190,7 @@ times = st.builds(
 
 
 @given(times, st.integers(0, 40), st.sampled_from("0123456789:-TZ.+\u0661"))
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_a_time_is_the_plain_readers_or_refused_by_both(lab: Lab, time: str, place: int, other: str) -> None:
     for text in (time, time[:place] + other + time[place + 1 :]):
         value, at, _ = lab.both("scan_instant", f'"{text}"'.encode(), 0)
