@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vtframe.api import Feature, Kernel, ints
+from vtframe.api import Feature, Kernel, floats, ints
 from vtframe.builtin.features import (
     BookImbalance,
     MicroPrice,
@@ -20,12 +20,18 @@ from vtframe.testing import (
     FeatureFactory,
     LawBroken,
     check_batch_equals_stream,
+    check_bounded_memory,
     check_fills_its_cells,
+    check_input_untouched,
+    check_never_infinite,
     check_never_revises_the_past,
+    check_no_ambient_time_or_randomness,
     check_python_equals_compiled,
     check_reset_equals_new,
     check_same_events_same_bits,
+    check_snapshot_and_restore,
     check_warm_after_warmup,
+    check_writes_only_its_cells,
 )
 
 BUILT_IN = {
@@ -124,9 +130,101 @@ class Scribbling(Feature, frozen=True):
         return Kernel(on_frame=on_frame)
 
 
+class Greedy(Feature, frozen=True):
+    """Writes one cell more than it has."""
+
+    name = "greedy"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            for k in range(2):
+                out[k] = 1.0
+
+        return Kernel(on_frame=on_frame)
+
+
+class Overflowing(Feature, frozen=True):
+    """A ring that goes on beyond its end."""
+
+    name = "overflowing"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            state.ring[state.place[0]] = 1.0
+            state.place[0] = (state.place[0] + 1) % 5  # of four
+            out[0] = state.ring[0]
+
+        return Kernel(on_frame=on_frame, state={"ring": floats(4), "place": ints()})
+
+
+class Dividing(Feature, frozen=True):
+    """The ratio of the best quantities, with nothing said of an empty side."""
+
+    name = "dividing"
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = book.bid_quantity[0] / book.ask_quantity[0]
+
+        return Kernel(on_frame=on_frame)
+
+
+class Clocked(Feature, frozen=True):
+    """How long ago the frame arrived, by this machine's clock."""
+
+    name = "clocked"
+    python = True
+
+    def kernel(self) -> Kernel:
+        def on_frame(moment, book, state, out) -> None:
+            out[0] = 1.0 if clock() > 0 else 0.0
+
+        return Kernel(on_frame=on_frame)
+
+
+def clock() -> int:
+    import time
+
+    return time.time_ns()  # noqa: TID251 - the point
+
+
+class Hoarding(Feature, frozen=True):
+    """Keeps every quantity that it ever saw, outside its state."""
+
+    name = "hoarding"
+    python = True
+
+    def kernel(self) -> Kernel:
+        kept: list[float] = []
+
+        def on_frame(moment, book, state, out) -> None:
+            kept.append(float(book.bid_quantity[0]))
+            out[0] = len(kept)
+
+        return Kernel(on_frame=on_frame)
+
+
+class Vast(Feature, frozen=True):
+    """Declares a gigabyte."""
+
+    name = "vast"
+
+    def kernel(self) -> Kernel:
+        return Kernel(state={"ring": floats(1 << 27)})
+
+
 @pytest.mark.parametrize(
     ("check", "mutant", "words"),
     [
+        (check_writes_only_its_cells, Greedy, "into those of the feature after it"),
+        (check_writes_only_its_cells, Overflowing, "into those of the feature after it"),
+        (check_input_untouched, Scribbling, "it wrote into it"),
+        (check_never_infinite, Dividing, "'dividing' is inf"),
+        (check_no_ambient_time_or_randomness, Erratic, r"np\.random\.random, which is not made of events"),
+        (check_no_ambient_time_or_randomness, Clocked, "clock imports time"),
+        (check_snapshot_and_restore, Hoarding, "remembered outside its state"),
+        (check_bounded_memory, Hoarding, "grows outside its state"),
+        (check_bounded_memory, Vast, "it declares 1,073,741,824 bytes"),
         (check_same_events_same_bits, Erratic, "different rows"),
         (check_never_revises_the_past, Erratic, "longer run"),
         (check_batch_equals_stream, Batching, "all at once"),

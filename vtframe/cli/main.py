@@ -20,6 +20,7 @@ COMMANDS = {
     "run": ("vtframe.cli.run:run", "Run a session: market data in, risk-checked orders out, a report at the end."),
     "check": ("vtframe.cli.check:check", "Check a configuration without trading; every fault at once."),
     "plugins": ("vtframe.cli.plugins:plugins", "List parts by kind, and plugins with what became of them."),
+    "new": ("vtframe.cli.new:new", "Write a working, tested skeleton of a part into the current folder."),
     "recording": ("vtframe.cli.recording:recording", "Look at recorded market data and describe it."),
     "report": ("vtframe.cli.report:report", "Show what a session did."),
     "features": ("vtframe.cli.features:features", "Make a data set of recordings: features, and labels where asked."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from rich.table import Table
 from vtframe.builtin import PLUGINS
 from vtframe.cli.plugin_commands import DEFAULT_CONFIG
 from vtframe.config import SessionTable, read_config
-from vtframe.plugins import Plugins, load_plugins
+from vtframe.errors import PluginError
+from vtframe.plugins import Entry, Plugins, installed_plugins, load_plugins
+from vtframe.testing.plugin_check import Verdict, check_part
 
 _CONFIG = click.option(
     "-c", "--config", type=click.Path(path_type=Path), help="Load the plugins that it names; ./vtframe.toml where there is one."
@@ -44,6 +47,59 @@ def list_plugins(outer: tuple[Path | None, bool], *, config: Path | None, as_jso
     _show(config or outer[0], as_json=as_json or outer[1])
 
 
+@plugins.command("check")
+@click.argument("name")
+@click.option("--recording", type=click.Path(path_type=Path), help="Messages to try a codec on, where it has no examples.")
+@_CONFIG
+@_JSON
+@click.pass_obj
+def check_plugin(
+    outer: tuple[Path | None, bool], *, name: str, recording: Path | None, config: Path | None, as_json: bool
+) -> int:
+    """Try the laws of the conformance kit on every part of a plugin.
+
+    NAME is a plugin (as `vtframe plugins` lists it, or a Python file with parts) or one part. Exits 1 where a law is broken.
+    """
+    as_json = as_json or outer[1]
+    chosen = _parts_of(name, config or outer[0])
+    verdicts = []
+    for part in chosen:
+        if not as_json:
+            click.echo(f"{part.kind} {part.name}")
+        for verdict in check_part(part, recording=recording):
+            verdicts.append(verdict)
+            if not as_json:
+                click.echo(_line(verdict))
+    broken = sum(verdict.outcome == "broken" for verdict in verdicts)
+    kept = sum(verdict.outcome == "kept" for verdict in verdicts)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdicts)).decode())
+    else:
+        click.echo(f"{kept} kept, {broken} broken, {len(verdicts) - kept - broken} not tried")
+    return 1 if broken or not kept else 0
+
+
+def _line(verdict: Verdict) -> str:
+    law = verdict.law.removeprefix("check_").replace("_", " ")
+    told = f": {verdict.problem}" if verdict.problem else ""
+    return f"  {verdict.outcome:<9} {law}{told}" if law else f"  {verdict.outcome}{told}"
+
+
+def _parts_of(name: str, config: Path | None) -> list[Entry]:
+    """The parts of the plugin called ``name``, or the part of that name. Raises PluginError where there is neither."""
+    found = _load(config, also=name)
+    names = {name, str(Path(name).absolute())}  # of a file that no configuration names
+    for error in found.errors:
+        if error.plugin in names:
+            raise error
+    parts = [part for part in found.parts if part.plugin in names] or [part for part in found.parts if part.name == name]
+    if not parts:
+        known = [*found.loaded, *(part.name for part in found.parts)]
+        near = difflib.get_close_matches(name, known, n=1)
+        raise PluginError(name, "no plugin and no part has this name", f"did you mean {near[0]!r}?" if near else "")
+    return parts
+
+
 def _show(config: Path | None, *, as_json: bool) -> None:
     found = _load(config)
     if as_json:
@@ -52,14 +108,22 @@ def _show(config: Path | None, *, as_json: bool) -> None:
         _print(found)
 
 
-def _load(config: Path | None) -> Plugins:
-    """Load what the configuration names. Its other faults are not asked about here; ``vtframe check`` tells them."""
+def _load(config: Path | None, *, also: str = "") -> Plugins:
+    """Load what the configuration names, and the plugin called ``also`` where there is one installed, or a file of that name.
+
+    The configuration's other faults are not asked about here; ``vtframe check`` tells them.
+    """
     path = config or DEFAULT_CONFIG
     session, folder = SessionTable(), Path()
     if config is not None or path.is_file():
         read, _ = read_config(path)
         session, folder = read.session, read.folder
-    return load_plugins(PLUGINS, named=session.plugins, local=session.local, folder=folder)
+    named, local = list(session.plugins), list(session.local)
+    if also in installed_plugins():
+        named.append(also)
+    if also.endswith(".py") and also not in local:
+        local.append(str(Path(also).absolute()))
+    return load_plugins(PLUGINS, named=named, local=local, folder=folder)
 
 
 def _as_data(found: Plugins) -> dict[str, Any]:

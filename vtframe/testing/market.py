@@ -59,6 +59,24 @@ class SmallMarket:
             else:
                 self._diff()
 
+    def still(self, frames: int) -> None:
+        """So many diffs that restate a level as it is."""
+        for _ in range(frames):
+            (side, price), quantity = next(iter(self._levels.items()))
+            self._frame(FrameKind.DEPTH, [self._event(EventKind.BOOK_DELTA, side, price, quantity)])
+
+    def empty(self, side: int) -> None:
+        """Every level of a side vanishes in one diff."""
+        gone = [price for s, price in self._levels if s == side]
+        self._frame(FrameKind.DEPTH, [self._event(EventKind.BOOK_DELTA, side, price, 0) for price in gone])
+        self._levels = {level: quantity for level, quantity in self._levels.items() if level[0] != side}
+
+    def enormous(self, side: int) -> None:
+        """The best level of a side becomes nearly as large as a number can be."""
+        level = side, self._price(self._mid - side)
+        self._levels[level] = 1 << 60
+        self._frame(FrameKind.DEPTH, [self._event(EventKind.BOOK_DELTA, *level, 1 << 60)])
+
     def _diff(self) -> None:
         """The mid moves by a tick at most; levels that it passes leave, others change, some vanish."""
         self._mid += int(self._random.integers(-1, 2))

@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BookTop, Delta, Feature, Moment, Trade
+from vtframe.api import BookTop, Delta, Feature, Kernel, Moment, Trade
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records, Side
 from vtframe.features import Pipeline
+from vtframe.features.plan import HOOKS
 from vtframe.testing.market import INSTRUMENT, RULE
+from vtframe.testing.trial import supplies
 
 _PRICE = 10.0**INSTRUMENT.price_decimals
 _QUANTITY = 10.0**INSTRUMENT.quantity_decimals
 
 
 def python_rows(feature: Feature, records: Records) -> NDArray[Any]:
-    """Values of one row per depth frame or snapshot. The books come from a pipeline without features.
+    """Values of one row per depth frame or snapshot. The books come from a pipeline without features, what the feature reads
+    from one of its supplies.
 
     Raises IndexError where the feature leaves its arrays, ValueError where it writes into the book.
     """
-    kernel = feature.kernel()
+    kernel = _fed(feature, records) if feature.kernel().inputs else feature.kernel()
     books = Pipeline([], [INSTRUMENT], [RULE])
     state, out = _memory(kernel.state, len(kernel.outputs))
     top = _top(books, kernel.depth)
@@ -53,6 +56,33 @@ def python_rows(feature: Feature, records: Records) -> NDArray[Any]:
                 kernel.on_row(moment, top, state, out)
         rows.append(out.copy())
     return np.array(rows)
+
+
+def _fed(feature: Feature, records: Records) -> Kernel:
+    """The kernel with what it reads at its functions' fifth place: the newest row's values, or in a frame this frame's."""
+    kernel = feature.kernel()
+    sources = supplies(feature)
+    pipeline = Pipeline(sources, [INSTRUMENT], [RULE], dtype="float64")
+    batches = pipeline.batch(records.frames[: records.n_frames], records.events[: records.n_events])
+    table = [(batch.meta["ts_recv"], batch.values) for batch in batches]
+    times = np.concatenate([ts for ts, _ in table])
+    values = np.concatenate([block for _, block in table])
+    places = [pipeline.columns.index(column) for column in kernel.inputs]
+
+    def fed(function: Any) -> Any:
+        if function is None:
+            return None
+
+        def call(what: Any, book: Any, state: Any, out: Any) -> None:
+            after = isinstance(what, Moment)  # a frame's own values are there; a change and a trade see the frame before
+            row = int(np.searchsorted(times, what.ts_recv, side="right" if after else "left")) - 1
+            cells = values[row, places] if row >= 0 else np.full(len(places), np.nan)
+            function(what, book, state, out, tuple(cells))
+
+        return call
+
+    hooks = {hook: fed(getattr(kernel, hook)) for hook in HOOKS}
+    return Kernel(**hooks, state=kernel.state, outputs=kernel.outputs, depth=kernel.depth, warmup=kernel.warmup)
 
 
 def _memory(states: Any, outputs: int) -> tuple[SimpleNamespace, NDArray[np.float64]]:
