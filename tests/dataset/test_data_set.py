@@ -169,14 +169,12 @@ def test_a_torn_part_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytes
     assert out.read_bytes() == (tmp_path / "expected.parquet").read_bytes()
 
 
-def test_work_on_another_configuration_is_refused_until_it_is_dropped(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_on_other_data_is_refused_until_it_is_dropped(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "set.parquet"
     interrupted(home, out, monkeypatch)
-    other = tmp_path / "rows.toml"
-    other.write_text((home / "rows.toml").read_text().replace("levels = 5", "levels = 3"))
-    asked = DataSetWishes(config=other, out=out, recordings=(home / "part.gz",), part_rows=50)
+    other = tmp_path / "other.gz"
+    other.write_bytes(gzip.compress(b"".join(gzip.decompress((home / "part.gz").read_bytes()).splitlines(keepends=True)[:-1])))
+    asked = DataSetWishes(config=home / "rows.toml", out=out, recordings=(other,), part_rows=50)
     with pytest.raises(InputError, match="unfinished work on another data set"):
         make(asked)
     assert make(wishes(home, out, part_rows=50, label=RULE)).resumed >= 150, "another label keeps the parts"
@@ -227,11 +225,12 @@ def test_a_missing_recording_leaves_nothing(home: Path, tmp_path: Path) -> None:
 
 def test_a_feature_named_like_a_fixed_column_is_refused(home: Path, tmp_path: Path) -> None:
     config = tmp_path / "rows.toml"
-    config.write_text((home / "rows.toml").read_text().replace('as = "book_imbalance_5"', 'as = "label"'))
-    plain = DataSetWishes(config=config, out=tmp_path / "set.parquet", recordings=(home / "part.gz",))
-    DataSetRun(plain)
-    with pytest.raises(ConfigError, match="fixed column of data sets"):
-        DataSetRun(DataSetWishes(**{name: getattr(plain, name) for name in plain.__struct_fields__} | {"label": RULE}))
+    text = (home / "rows.toml").read_text()
+    for name, label in (("label", RULE), ("valid", None), ("input", RULE)):
+        config.write_text(text.replace('as = "book_imbalance_5"', f'as = "{name}"'))
+        asked = DataSetWishes(config=config, out=tmp_path / "set.parquet", recordings=(home / "part.gz",), label=label)
+        with pytest.raises(ConfigError, match=f"{name}: has the name of a fixed column of data sets"):
+            DataSetRun(asked)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from vtframe.config import read_document
 from vtframe.dataset.collector import Collector
 from vtframe.dataset.labeler import Labeler
 from vtframe.dataset.labels import LabelRule
-from vtframe.dataset.set_file import SetFile, counts_of, set_schema, stated_metadata
+from vtframe.dataset.set_file import SetFile, check_names, counts_of, set_schema, stated_metadata
 from vtframe.dataset.work import PART_ROWS, Work
 from vtframe.errors import ConfigError, Fault, InputError
 from vtframe.features.pipeline import RowBatch
+from vtframe.features.plan import plan
 
 JOB_VERSION = 1
 
@@ -74,6 +75,7 @@ class DataSetRun:
             raise ConfigError(
                 self._side.config.place("feed").fault("brings live data, which has no end", "name recordings to make rows of")
             )
+        check_names(plan(self._side.features).columns, labeled=wishes.label is not None)
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
         self._pipeline = self._side.pipeline(wishes.on_compile)
         self._labeler = self._open_labeler()

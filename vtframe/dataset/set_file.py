@@ -34,8 +34,8 @@ _LABEL: list[tuple[str, pa.DataType]] = [
 ]
 
 
-def set_schema(columns: Sequence[str], dtype: str, metadata: Mapping[str, str], *, labeled: bool) -> pa.Schema:
-    """The schema of a data set; raises ConfigError where a feature has the name of another column."""
+def check_names(columns: Sequence[str], *, labeled: bool) -> None:
+    """Raise ConfigError where a feature's column has the name of another one."""
     fixed = [*_FIXED, *(_LABEL if labeled else [])]
     taken = {name for name, _ in fixed}
     faults = [
@@ -50,6 +50,10 @@ def set_schema(columns: Sequence[str], dtype: str, metadata: Mapping[str, str], 
     ]
     if faults:
         raise ConfigError(*faults)
+
+
+def set_schema(columns: Sequence[str], dtype: str, metadata: Mapping[str, str], *, labeled: bool) -> pa.Schema:
+    """The schema of a data set."""
     values = pa.from_numpy_dtype(np.dtype(dtype))
     features = [(name, values) for name in columns]
     stated = {"vtframe.format_version": str(FORMAT_VERSION), "vtframe.kind": "dataset", **metadata}
