@@ -204,3 +204,13 @@ def test_no_session_is_a_clear_error(tmp_path: Path) -> None:
     done = parity(tmp_path)
     assert done.returncode == 2
     assert "not a session folder" in done.stderr
+
+
+def test_another_fingerprint_is_said_and_the_rows_are_compared_all_the_same(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vtframe.features.pipeline.fingerprint", lambda: "another")
+    found = check(session)
+    assert found.passed
+    assert found.fingerprint != found.fingerprint_here == "another"
+    assert found.identical == found.rows
