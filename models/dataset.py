@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from vtframe.api import Codec, Feature, Feed, FeedContext, InputFeature, Label
 from vtframe.clock import EventClock
-from vtframe.domain import Instrument, Records
+from vtframe.dataset.collector import Collector
+from vtframe.domain import Instrument
 from vtframe.domain.label import count_invalid, direction, move_bps, unbroken
 from vtframe.engine.instrument_table import SessionInstruments
-from vtframe.errors import DecodeError
-from vtframe.features.pipeline import Pipeline
+from vtframe.features.pipeline import Pipeline, RowBatch
 from vtframe.features.sampling import Sampling
 
 CLASSES = ("down", "flat", "up")
-_BLOCK = 4096  # frames handed to the pipeline at once
 
 
 class Rows(NamedTuple):
@@ -53,64 +52,6 @@ class Examples:
         return len(self.classes)
 
 
-class _Collector:
-    """A feed's sink that decodes as the engine does and keeps every row."""
-
-    def __init__(self, pipeline: Pipeline, codec: Codec | None, limit: int | None) -> None:
-        self.meta: list[NDArray[Any]] = []
-        self.values: list[NDArray[Any]] = []
-        self.count = 0
-        self.damage: list[str] = []
-        self._pipeline = pipeline
-        self._decode = codec.decode if codec is not None else _no_codec
-        self._limit = limit
-        self._records = Records(frames=2 * _BLOCK)
-        self._number = 0
-
-    @property
-    def stopping(self) -> bool:
-        return self._limit is not None and self.count >= self._limit
-
-    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
-        records = self._records
-        first = records.n_frames
-        try:
-            self._decode(data, records)
-        except DecodeError as e:
-            self.damage.append(str(e))
-            return
-        records.stamp(number=self._number, ts_recv=ts_recv, connection=connection, first_frame=first)
-        self._number += 1
-        if records.n_frames >= _BLOCK:
-            self.flush()
-
-    def on_records(self, records: Records) -> None:
-        frames = records.frames[: records.n_frames]
-        frames["input"] = np.arange(self._number, self._number + len(frames))
-        self._number += len(frames)
-        self._take(records)
-
-    def on_damage(self, where: str, problem: str) -> None:
-        self.damage.append(f"{where}: {problem}")
-
-    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
-        """A training set has no use for it."""
-
-    def flush(self) -> None:
-        self._take(self._records)
-        self._records.clear()
-
-    def _take(self, records: Records) -> None:
-        for block in self._pipeline.batch(records.frames[: records.n_frames], records.events[: records.n_events]):
-            self.meta.append(block.meta)
-            self.values.append(block.values)
-            self.count += len(block.meta)
-
-
-def _no_codec(*_: object) -> str:
-    raise TypeError("a feed without a codec delivered a message")
-
-
 def collect(
     feed: Feed,
     features: Sequence[Feature],
@@ -127,14 +68,21 @@ def collect(
     source = feed if codec is None else codec
     rules = [source.sequence_rule(index) for index in range(len(instruments))]
     pipeline = Pipeline(features, instruments, rules, sampling=sampling)
-    sink = _Collector(pipeline, codec, limit)
+    meta: list[NDArray[Any]] = []
+    values: list[NDArray[Any]] = []
+
+    def keep(batch: RowBatch) -> None:
+        meta.append(batch.meta)
+        values.append(batch.values)
+
+    sink = Collector(pipeline, codec, keep, enough=lambda: limit is not None and sum(map(len, meta)) >= limit)
     asyncio.run(feed.run(sink))
     sink.flush()
     for problem in sink.damage:
         print(f"  note: {problem}")
     return Rows(
-        np.concatenate(sink.meta),
-        np.concatenate(sink.values),
+        np.concatenate(meta),
+        np.concatenate(values),
         tuple(pipeline.schema),
         tuple(instrument.instrument_id for instrument in instruments),
         str(pipeline.fingerprint),
