@@ -54,8 +54,8 @@ def fuzz(recordings: list[Path], frames: int, seed: int) -> int:
     from vtframe.builtin.binance.codec import BinanceCodec  # noqa: PLC0415
     from vtframe.builtin.binance.known import COINM, SPOT, USDM, known_instrument  # noqa: PLC0415
     from vtframe.builtin.binance.reference import BinanceReferenceCodec  # noqa: PLC0415
-    from vtframe.builtin.recorded.table import FileInstruments  # noqa: PLC0415
     from vtframe.domain import Records  # noqa: PLC0415
+    from vtframe.engine.instrument_table import SessionInstruments  # noqa: PLC0415
     from vtframe.errors import DecodeError  # noqa: PLC0415
     from vtframe.testing.mutations import mutations  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def fuzz(recordings: list[Path], frames: int, seed: int) -> int:
         print("bounds are not checked: a planted overrun was not caught")
         return 1
     markets = [(SPOT, "BTCUSDT"), (USDM, "BTCUSDT"), (COINM, "BTCUSD_PERP"), (SPOT, "ETHUSDT"), (USDM, "ETHUSDT")]
-    table = FileInstruments([i for market in markets if (i := known_instrument(*market)) is not None])
+    table = SessionInstruments([i for market in markets if (i := known_instrument(*market)) is not None])
     left, right = Records(), Records()
     seeds = messages(recordings)
     seen: Counter[str] = Counter()
@@ -75,7 +75,7 @@ def fuzz(recordings: list[Path], frames: int, seed: int) -> int:
             alone = number // _REPORT % 2
             settings: Any = {"trades": "aggTrade" if number // _REPORT % 4 > 1 else "trade"}
             compiled, reference = BinanceCodec(**settings), BinanceReferenceCodec(**settings)
-            known = FileInstruments(list(table)[: 3 if alone else 5])
+            known = SessionInstruments(list(table)[: 3 if alone else 5])
             compiled.open(known)
             reference.open(known)
             if number:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``did you mean 'levels'?``, a hint, or nothing where no valid name is near."""
+    near = difflib.get_close_matches(name, list(valid), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 class VtframeError(Exception):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, known_instrument
-from vtframe.builtin.recorded.table import FileInstruments
 from vtframe.domain import Instrument
+from vtframe.engine.instrument_table import SessionInstruments
 
 
 class File(NamedTuple):
@@ -47,7 +47,7 @@ BTC_SPOT, BTC_USDM, BTC_COINM = (
 def opened(*instruments: Instrument | None, **settings: Any) -> BinanceCodec:
     """A codec that knows ``instruments`` by the index they are given in."""
     codec = BinanceCodec(**settings)
-    codec.open(FileInstruments([i for i in instruments if i is not None]))
+    codec.open(SessionInstruments([i for i in instruments if i is not None]))
     return codec
 
 

@@ -9,8 +9,8 @@ from binance_files import FILES, raw_lines
 
 from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.binance.reference import BinanceReferenceCodec
-from vtframe.builtin.recorded.table import FileInstruments
 from vtframe.domain import Instrument, Records
+from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.errors import DecodeError
 
 REFUSED = "refused"
@@ -20,7 +20,7 @@ class Twins:
     """Two codecs that have seen the same messages."""
 
     def __init__(self, *instruments: Instrument | None, **settings: Any) -> None:
-        known = FileInstruments([i for i in instruments if i is not None])
+        known = SessionInstruments([i for i in instruments if i is not None])
         self.compiled, self.reference = BinanceCodec(**settings), BinanceReferenceCodec(**settings)
         for codec in (self.compiled, self.reference):
             codec.open(known)

@@ -16,9 +16,9 @@ from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelEr
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.schema import PREDICTION_FIELDS
-from vtframe.config import Config, Place, in_order, nearest, read_config
+from vtframe.config import Config, Place, in_order, read_config
 from vtframe.dataset.row_columns import ROW_FIELDS
-from vtframe.errors import ConfigError, Fault
+from vtframe.errors import ConfigError, Fault, nearest
 from vtframe.features.inputs import unmet
 from vtframe.features.plan import Asked, ask
 from vtframe.features.schema import describe

@@ -12,9 +12,9 @@ import msgspec
 from vtframe.api import Feature, FeedContext
 from vtframe.assemble.check import Examined
 from vtframe.clock import EventClock
-from vtframe.config import Place, in_order, nearest
+from vtframe.config import Place, in_order
 from vtframe.domain import Instrument
-from vtframe.errors import ConfigError, Fault, InputError, KernelError, VtframeError
+from vtframe.errors import ConfigError, Fault, InputError, KernelError, VtframeError, nearest
 from vtframe.features.fuse import fuse
 from vtframe.features.inputs import unmet
 from vtframe.features.plan import Asked, plan

@@ -2,9 +2,8 @@
 
 from vtframe.config.decode import decode_part, decode_table
 from vtframe.config.document import Document, Place, read_document
-from vtframe.config.read import in_order, load_config, read_config
+from vtframe.config.read import in_order, read_config
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, Use
-from vtframe.config.wording import nearest
 
 __all__ = [
     "Config",
@@ -20,8 +19,6 @@ __all__ = [
     "decode_part",
     "decode_table",
     "in_order",
-    "load_config",
-    "nearest",
     "read_config",
     "read_document",
 ]

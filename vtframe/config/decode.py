@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from vtframe.config.document import Place
-from vtframe.config.wording import choices, expected, found, nearest
-from vtframe.errors import Fault
+from vtframe.config.wording import choices, expected, found
+from vtframe.errors import Fault, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -12,8 +12,8 @@ import msgspec
 from vtframe.config.decode import decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, Use
-from vtframe.config.wording import found, nearest
-from vtframe.errors import ConfigError, Fault
+from vtframe.config.wording import found
+from vtframe.errors import Fault, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -39,14 +39,6 @@ def read_config(
     Raises ConfigError where the file is missing or not TOML; every other fault is in the list.
     """
     return _Reader(read_document(path, overrides=overrides, folder=folder)).read()
-
-
-def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Like read_config, but raises ConfigError with every fault."""
-    config, faults = read_config(path, overrides=overrides)
-    if faults:
-        raise ConfigError(*faults)
-    return config
 
 
 def in_order(faults: Iterable[Fault]) -> list[Fault]:

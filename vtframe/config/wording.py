@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import inspect
@@ -40,12 +39,6 @@ def expected(annotation: Any) -> str:
 def choices(annotation: Any) -> tuple[str, ...]:
     """The strings that a field of this type is limited to; empty where it is not."""
     return _choices(inspect.type_info(annotation))
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """``did you mean 'levels'?``, or nothing where no valid name is near."""
-    near = difflib.get_close_matches(name, list(valid), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def _choices(info: inspect.Type) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -16,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from vtframe.api import BundleError, InputFeature, Label
+from vtframe.errors import nearest
 
 FORMAT_VERSION = 1
 DESCRIPTION = "bundle.toml"
@@ -126,8 +126,7 @@ def _check_keys(path: Path, kind: type[msgspec.Struct], table: object, above: tu
     known = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
     for key, value in table.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            hint = nearest(key, known) or f"known: {', '.join(known)}"
             raise BundleError(_place(path, (*above, key)), "unknown key", hint)
         nested = _struct_in(hints[known[key]])
         if nested is not None:

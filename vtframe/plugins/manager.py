@@ -5,7 +5,6 @@ Nothing here raises for a broken plugin: it is left out, and ``errors`` says why
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -15,7 +14,7 @@ import click
 import pluggy
 
 from vtframe.api import hooks
-from vtframe.errors import PluginError
+from vtframe.errors import PluginError, nearest
 from vtframe.plugins.blame import cause
 from vtframe.plugins.kinds import KINDS
 from vtframe.plugins.local import nameless_parts, own_parts
@@ -151,8 +150,8 @@ class Plugins:
         callers = self._manager.get_hookcallers(module) or []
         required = [caller for caller in callers if not all(found.optionalhook for found in caller.get_hookimpls())]
         unknown = [caller.name for caller in required if not caller.has_spec()]
-        near = [match for hook in unknown for match in difflib.get_close_matches(hook, specified, n=1)]
-        hint = " and ".join(f"did you mean {match!r}?" for match in near) or f"hooks: {', '.join(sorted(specified))}"
+        near = [hint for hook in unknown if (hint := nearest(hook, specified))]
+        hint = " and ".join(near) or f"hooks: {', '.join(sorted(specified))}"
         return PluginError(name, f"there is no hook {' or '.join(repr(hook) for hook in unknown)}", hint)
 
     def _collect(self, plugin: str, local: ModuleType | None) -> list[PluginError]:

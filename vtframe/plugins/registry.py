@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from vtframe.api.risk import RiskPolicy
 from vtframe.api.sink import Sink
 from vtframe.api.source import Codec, Feed
 from vtframe.api.strategy import Strategy
-from vtframe.errors import ConfigError, Fault, PluginError
+from vtframe.errors import ConfigError, Fault, PluginError, nearest
 from vtframe.plugins.kinds import (
     CODEC,
     EXECUTION_ADAPTER,
@@ -87,13 +86,8 @@ class Registry(Generic[T]):
         entry = self._entries.get(name)
         if entry is not None:
             return entry.cls
-        near = difflib.get_close_matches(name, self._entries, n=1)
-        if near:
-            hint = f"did you mean {near[0]!r}?"
-        elif self._entries:
-            hint = f"there are: {', '.join(self.names())}"
-        else:
-            hint = f"no plugin gives a {self.kind.name}"
+        there = f"there are: {', '.join(self.names())}" if self._entries else f"no plugin gives a {self.kind.name}"
+        hint = nearest(name, self._entries) or there
         if self.unnamed:
             hint += f"; installed but not named in [vtframe] plugins: {', '.join(self.unnamed)}"
         if self.broken:

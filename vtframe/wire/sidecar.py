@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import msgspec
 import tomli_w
 
 from vtframe.domain import Instrument, InstrumentKind, decimals, to_decimal
-from vtframe.errors import ConfigError, Fault, RecordingError
+from vtframe.errors import ConfigError, Fault, RecordingError, nearest
 from vtframe.wire.time_unit import TimeUnit
 
 SIDECAR_VERSION = 1
@@ -213,8 +212,7 @@ def _instrument(raw: Mapping[str, Any], file: str, table: str, faults: list[Faul
 def _refuse_unknown(raw: Mapping[str, Any], known: set[str], file: str, table: str, faults: list[Fault]) -> None:
     for key in raw:
         if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(sorted(known))}"
+            hint = nearest(key, sorted(known)) or f"it may have {', '.join(sorted(known))}"
             faults.append(Fault(file=file, table=table, key=key, problem="unknown key", hint=hint))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from vtframe.api import Codec, DecodeError, RecordingError
 from vtframe.builtin.recorded.identity import Identity
-from vtframe.builtin.recorded.table import FileInstruments
 from vtframe.domain import FrameKind, Instrument, Records, SequenceRule
+from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.wire import NANOS, RecordingReader, readable
 
 AHEAD = 500_000  # messages in all, one or two seconds; what stands behind them is found while it is played
@@ -58,7 +58,7 @@ class _Snapshots:
 
     def __init__(self, files: Sequence[Identity], cls: type[Codec], instruments: Sequence[Instrument]) -> None:
         self._codec = cls()
-        self._codec.open(FileInstruments(instruments))
+        self._codec.open(SessionInstruments(instruments))
         self._instruments = instruments
         self._records = Records()
         self._diffs: dict[int, Identity] = {}  # instruments with depth updates, and where the first is

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,8 +9,9 @@ from typing import Literal
 import msgspec
 
 from vtframe.api import Codec, DecodeError, PluginError, RecordingError
-from vtframe.builtin.recorded.table import FileInstruments
 from vtframe.domain import Instrument, Records
+from vtframe.engine.instrument_table import SessionInstruments
+from vtframe.errors import nearest
 from vtframe.wire import (
     Sample,
     Sidecar,
@@ -120,8 +120,7 @@ def _stated(
     venues = sorted({known for cls in codecs.values() for known in cls.venues})
     speakers = {name: cls for name, cls in codecs.items() if venue in cls.venues}
     if not speakers:
-        near = difflib.get_close_matches(venue, venues, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(venues)}"
+        hint = nearest(venue, venues) or f"there are: {', '.join(venues)}"
         raise RecordingError(str(path), f"no codec reads the venue {venue!r}", hint)
     for name, cls in speakers.items():
         instrument = cls.known_instrument(venue, symbol)
@@ -149,7 +148,7 @@ def _answers(sample: Sample, codecs: Mapping[str, type[Codec]]) -> dict[str, tup
 def _decode(sample: Sample, cls: type[Codec], instruments: Sequence[Instrument]) -> tuple[list[tuple[int, int]], int]:
     """Pairs of a line's timestamp and its venue's own time, and how many frames there are."""
     codec = cls()
-    codec.open(FileInstruments(instruments))
+    codec.open(SessionInstruments(instruments))
     records = Records()
     times = []
     frames = 0
@@ -181,15 +180,13 @@ def _foreign(
 def _check_venues(instruments: Sequence[Instrument], cls: type[Codec], where: str) -> None:
     for instrument in instruments:
         if cls.venues and instrument.venue not in cls.venues:
-            near = difflib.get_close_matches(instrument.venue, cls.venues, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it reads {', '.join(cls.venues)}"
+            hint = nearest(instrument.venue, cls.venues) or f"it reads {', '.join(cls.venues)}"
             raise RecordingError(where, f"codec {cls.name!r} does not read the venue {instrument.venue!r}", hint)
 
 
 def _class(name: str, codecs: Mapping[str, type[Codec]], where: str) -> type[Codec]:
     if name not in codecs:
-        near = difflib.get_close_matches(name, codecs, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(codecs))}"
+        hint = nearest(name, codecs) or f"there are: {', '.join(sorted(codecs))}"
         raise RecordingError(where, f"no codec {name!r}", hint)
     return codecs[name]
 

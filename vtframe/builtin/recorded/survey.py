@@ -9,8 +9,8 @@ import numpy as np
 
 from vtframe.api import Codec, DecodeError
 from vtframe.builtin.recorded.identity import Identity
-from vtframe.builtin.recorded.table import FileInstruments
 from vtframe.domain import EventKind, FrameKind, Instrument, Records, SequenceRule
+from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.wire import Damage, RecordingReader
 
 _KEPT = 20  # places of damage that are kept; all are counted
@@ -58,7 +58,7 @@ class Survey(msgspec.Struct):
 def survey(identity: Identity, cls: type[Codec]) -> Survey:
     """Read the whole file once."""
     codec = cls()
-    codec.open(FileInstruments(identity.instruments))
+    codec.open(SessionInstruments(identity.instruments))
     found = Survey(
         instruments=[InstrumentSurvey(i, cls.known_instrument(i.venue, i.symbol) == i) for i in identity.instruments]
     )
