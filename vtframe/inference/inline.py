@@ -104,7 +104,7 @@ class InlineExecutor:
         else:
             self.calls = self.batch = self.calls + 1
             try:
-                outputs = tuple(self._predict(self._read(instrument, place - self._window + 1))[0].tolist())
+                outputs = tuple(self._predict(self._read((instrument, place - self._window + 1)))[0].tolist())
                 verdict = Verdict.OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
             except Exception as e:  # noqa: BLE001 - a model that raises has failed, and the session goes on
                 verdict = self._failure(f"raised {e!r}")
@@ -177,7 +177,7 @@ class InlineExecutor:
         return Verdict.FAILED
 
 
-Read = Callable[[int, int], NDArray[Any]]
+Read = Callable[[tuple[int, int]], NDArray[Any]]
 """(instrument, first row of a window in the ring) to a batch of one, (1, window, columns), C-contiguous."""
 
 
@@ -188,13 +188,13 @@ def _reader(values: NDArray[Any], bundle: BundleInfo, columns: Sequence[str] | N
     if places == list(range(first, first + len(places))):  # side by side
         views = _windows(values[:, :, first : first + len(places)], bundle.window)
         if views[0, 0].flags.c_contiguous:  # all of the ring's columns, or windows of one row
-            return lambda instrument, row: views[instrument, row]
+            return views.__getitem__
     whole = _windows(values, bundle.window)
     chosen = np.array(places, np.intp)
     buffer = np.zeros((1, bundle.window, len(places)), values.dtype)
 
-    def gather(instrument: int, row: int) -> NDArray[Any]:
-        whole[instrument, row].take(chosen, 2, buffer, "clip")  # "raise" would go through a buffer of its own
+    def gather(window: tuple[int, int]) -> NDArray[Any]:
+        whole[window].take(chosen, 2, buffer, "clip")  # "raise" would go through a buffer of its own
         return buffer
 
     return gather
