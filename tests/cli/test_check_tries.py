@@ -118,7 +118,11 @@ def test_the_recorded_session_passes_with_a_recording_and_not_without(root: Path
     assert checked(root / "btcusdt.toml", "--recording", str(recording)) == []
 
 
-@pytest.mark.parametrize("content", [None, b"", b"nothing of the kind\n", gzip.compress(b"1723161255030314667 {}\n" * 50)])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"nothing of the kind\n", gzip.compress(b"1723161255030314667 {}\n" * 50)],
+    ids=["missing", "empty", "nothing of the kind", "no frames"],
+)
 def test_a_recording_that_cannot_be_played_is_told_at_its_key(config: Path, content: bytes | None) -> None:
     change(config, 'use = "market"', 'use = "recording"\npaths = ["day.gz"]')
     change(config, "seed = 7\nduration_s = 1200", "")
