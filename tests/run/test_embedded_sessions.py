@@ -157,3 +157,10 @@ def test_no_configuration_is_a_clear_error(tmp_path: Path) -> None:
     assert "vtframe.toml" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_another_market_is_named_when_the_session_starts(config: Path, root: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace("embedded_direction", "btcusdt_direction"))
+    done = subprocess.run(command(config, tmp_path / "session"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "was trained on BTCUSDT@binance_usdm, and decides about SIMUSDT@sim all the same" in done.stderr

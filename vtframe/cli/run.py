@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from vtframe.assemble.session import Wishes, assemble
+from vtframe.assemble.trial import warnings
 from vtframe.cli.progress import RunProgress
 from vtframe.cli.summary import print_summary
 
@@ -58,6 +60,8 @@ def run(
     )
     assembled = assemble(config, wishes)
     session = assembled.session
+    for warning in warnings(assembled.examined, session.info.instruments):
+        progress.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
     with RunProgress(session.look, progress, total=assembled.total):
         outcome = session.run()
     if as_json:
