@@ -182,7 +182,7 @@ def test_what_cannot_work_is_refused_in_words(make: Callable[[], Kernel], words:
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
-    twice = [given(attribute), given(attribute)]
+    twice = [given(generator), given(generator)]
     with pytest.raises(KernelError, match="'given' is there twice"):
         Pipeline(twice, [INSTRUMENT], [RULE])
 

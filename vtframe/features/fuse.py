@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numba import types
-from numba.core.errors import NumbaError
 
 import vtframe
 from vtframe.api import BookTop, Delta, Moment, Trade
@@ -20,7 +19,7 @@ from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
 from vtframe.features import generate, loop, python_calls
 from vtframe.features import layout as at
-from vtframe.features.compile_error import explain
+from vtframe.features.compile_error import REFUSALS, explain
 from vtframe.features.plan import HOOKS, Plan, state_type
 from vtframe.features.python_calls import call_python
 from vtframe.features.sampling import Sampling
@@ -78,7 +77,7 @@ def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -
     what = f"the book and {len(layout.placed)} features ({labels}); kept for the next start" if labels else "the book"
     try:
         run = cache.load(Generated(digest, source, partial(_link, layout, dtype, constants), SIGNATURE, what))
-    except NumbaError as error:
+    except REFUSALS as error:
         raise explain(error, layout) from error
     return Fused(source, digest, run)
 

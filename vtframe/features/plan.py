@@ -11,6 +11,7 @@ import msgspec
 from vtframe.api import Feature, Kernel, KernelError, State
 from vtframe.features import layout as at
 from vtframe.features.inputs import dependency_order, unmet
+from vtframe.features.kernel_check import check_function
 
 HOOKS = ("on_delta", "on_trade", "on_frame", "on_row")
 
@@ -126,6 +127,8 @@ def _kernel(feature: Feature) -> Kernel:
         function = getattr(kernel, hook)
         if function is not None and not hasattr(getattr(function, "py_func", function), "__code__"):
             raise KernelError(feature.label, f"{hook} must be a plain function, found {type(function).__name__}")
+        if function is not None:
+            check_function(feature.label, hook, function, kernel)
     return kernel
 
 
