@@ -1,6 +1,6 @@
 """Features that run as Python beside the compiled ones: the fused kernel calls back, at their place in the order.
 
-One call costs a microsecond and what the function itself takes. An exception ends the run that it happened in.
+One call costs two to three microseconds and what the function itself takes. An exception ends the run that it happened in.
 """
 
 from __future__ import annotations
