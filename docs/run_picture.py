@@ -1,4 +1,4 @@
-"""Makes docs/images/run.svg: the summary of a real session of vtframe.toml. Run it from the repository: python docs/run_picture.py"""
+"""Makes docs/images/run.svg, the summary of a real session. Run it in the repository: python docs/run_picture.py"""
 
 from __future__ import annotations
 
