@@ -19,7 +19,7 @@ from vtframe.engine.meters import Meters
 from vtframe.engine.prediction_log import PredictionLog
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
-from vtframe.inference.inline import InlineExecutor
+from vtframe.inference.executor import Executor
 from vtframe.journal.records import InputArrived, Record
 from vtframe.journal.writer import JournalWriter
 
@@ -42,7 +42,7 @@ class ServedModel:
 
     __slots__ = ("executor", "lanes", "log", "name")
 
-    def __init__(self, name: str, executor: InlineExecutor, log: PredictionLog, lanes: Sequence[Lane]) -> None:
+    def __init__(self, name: str, executor: Executor, log: PredictionLog, lanes: Sequence[Lane]) -> None:
         self.name = name
         self.executor = executor
         self.log = log
