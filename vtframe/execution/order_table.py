@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
@@ -44,7 +45,7 @@ _TIMES = 100_000  # of approvals that are kept, at least
 
 
 class Order:
-    """One order: the command as sent, where it stands, and the prediction that caused it."""
+    """One order: the command as sent, where it stands, and, until it is final, the prediction that caused it."""
 
     __slots__ = ("command", "fill_ids", "filled_quantity", "prediction", "status")
 
@@ -53,7 +54,7 @@ class Order:
         self.status = status
         self.prediction = prediction
         self.filled_quantity = 0
-        self.fill_ids: set[str] = set()
+        self.fill_ids: list[str] = []  # few: a set takes 200 bytes more
 
     @property
     def leaves_quantity(self) -> int:
@@ -79,7 +80,7 @@ class OrderTable:
         self._proposed: dict[str, Prediction | None] = {}
         self._working: dict[tuple[str, int, Side], int] = {}
         self._total: dict[tuple[int, Side], int] = {}
-        self._approved: dict[str | None, list[int]] = {None: []}  # by lane, None for all: when, in order
+        self._approved: dict[str | None, array[int]] = {}  # by lane, None for all: when (ns), in order
         self.repeated = 0  # events that a venue reported again
         self.late_fills = 0  # fills of orders that had ended
 
@@ -88,7 +89,7 @@ class OrderTable:
         self._proposed[client_order_id] = prediction
 
     def cause(self, client_order_id: str) -> Prediction | None:
-        """The prediction behind an order under review or in the table."""
+        """The prediction behind an order under review, or one that is not final."""
         if client_order_id in self._proposed:
             return self._proposed[client_order_id]
         order = self.find(client_order_id)
@@ -184,7 +185,7 @@ class OrderTable:
 
     def approved_since(self, ts_ns: int, *, lane: str | None = None) -> int:
         """How many orders were approved at or after ``ts_ns``, of the last 100,000 at least."""
-        times = self._approved.get(lane, [])
+        times = self._approved.get(lane, ())
         return len(times) - bisect_left(times, ts_ns)
 
     def _new(self, command: SubmitOrder, status: OrderStatus) -> Order:
@@ -193,7 +194,7 @@ class OrderTable:
         return Order(command, status, self._proposed.pop(command.client_order_id, None))
 
     def _note_time(self, lane: str | None, ts_ns: int) -> None:
-        times = self._approved.setdefault(lane, [])
+        times = self._approved.setdefault(lane, array("q"))
         if len(times) >= 2 * _TIMES:
             del times[:_TIMES]
         times.append(max(ts_ns, times[-1]) if times else ts_ns)  # sorted, even where a clock was set back
@@ -223,7 +224,7 @@ class OrderTable:
         before = order.working
         order.filled_quantity += event.quantity
         if event.fill_id:
-            order.fill_ids.add(event.fill_id)
+            order.fill_ids.append(event.fill_id)
         self.late_fills += late
         self._set(order, status, before)
         return order
@@ -248,6 +249,7 @@ class OrderTable:
         name = order.command.client_order_id
         self._open.pop(name, None)
         self._final[name] = order
+        order.prediction = None  # thousands of ended orders are kept: what only a review needs is not
         if len(self._final) > self._keep:
             del self._final[next(iter(self._final))]
 

@@ -27,22 +27,20 @@ class PaperAdapter(ExecutionAdapter):
         self._cancel_latency = self._latency if self.cancel_latency_us is None else self.cancel_latency_us * 1_000
         self._context = context
         self._markets: dict[int, PaperMarket] = {}
-        self._where: dict[str, PaperMarket] = {}
 
     def submit(self, order: ApprovedOrder) -> None:
         command = order.command
         market = self._markets.get(command.instrument)
         if market is None:
             market = self._markets[command.instrument] = self._open(command.instrument)
-        elif market.idle:
-            self._forget(market)
-        self._where[command.client_order_id] = market
         market.submit(command, command.ts_created + self._latency)
 
     def cancel(self, command: CancelOrder) -> None:
-        market = self._where.get(command.client_order_id)
-        if market is not None:
-            market.cancel(command, command.ts_created + self._cancel_latency)
+        for market in self._markets.values():
+            if market.holds(command.client_order_id):
+                market.cancel(command, command.ts_created + self._cancel_latency)
+                return
+        # else it has ended, and said so then
 
     def on_frame(self, records: Records, index: int) -> None:
         market = self._markets.get(int(records.frames["instrument"][index]))
@@ -63,7 +61,3 @@ class PaperAdapter(ExecutionAdapter):
             clock=context.clock,
             proportional=self.queue == "proportional",
         )
-
-    def _forget(self, market: PaperMarket) -> None:
-        """Nothing of that market is under way, so none of its names can still be canceled."""
-        self._where = {name: owner for name, owner in self._where.items() if owner is not market}

@@ -61,9 +61,9 @@ class PaperMarket:
         self._last_input = -1
         self._was_live = True
 
-    @property
-    def idle(self) -> bool:
-        return not self._arrivals and not self._resting
+    def holds(self, client_order_id: str) -> bool:
+        """Whether the order is on its way or rests."""
+        return client_order_id in self._dues or client_order_id in self._resting
 
     def submit(self, command: SubmitOrder, due: int) -> None:
         self._dues[command.client_order_id] = due
