@@ -1,9 +1,10 @@
 """What a plugin needs, and all that a plugin may import besides ``vtframe.domain`` and ``vtframe.testing``."""
 
+from vtframe.api.calibration import Calibrator
 from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink
 from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
 from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
-from vtframe.api.model import BundleInfo, InputFeature, Label, Model, ModelBackend
+from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, calibrated
 from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
@@ -35,6 +36,7 @@ __all__ = [
     "BrokenRecordingError",
     "BundleError",
     "BundleInfo",
+    "Calibrator",
     "Clock",
     "Codec",
     "ConfigError",
@@ -48,6 +50,7 @@ __all__ = [
     "Feed",
     "FeedContext",
     "FeedSink",
+    "Head",
     "InputError",
     "InputFeature",
     "InstrumentTable",
@@ -76,6 +79,7 @@ __all__ = [
     "Top",
     "Trade",
     "VtframeError",
+    "calibrated",
     "fixed",
     "fixed_number",
     "floats",

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vtframe.api.calibration import Calibrator
 from vtframe.api.part import Part
 
 
@@ -22,17 +23,31 @@ class InputFeature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model predicts: the direction of the mid over ``horizon`` rows, flat within ``threshold_bps``."""
+    """What the model predicts. ``mid_direction``: the direction of the mid over ``horizon_rows`` rows, flat within
+    ``threshold_bps``; ``mid_move``: that move itself, in bps; the others as ``vtframe features`` labels rows.
 
-    kind: Literal["mid_direction"] = "mid_direction"
+    Where the horizon is a time it is ``horizon_ms`` of ``ts_recv``, and ``horizon_rows`` is 0.
+    """
+
+    kind: Literal["mid_direction", "spread_direction", "triple_barrier", "mid_move"] = "mid_direction"
     horizon_rows: int
     threshold_bps: float = 0.0
+    horizon_ms: int | None = None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Outputs that belong together: the probabilities of a classification, which sum to 1, or numbers of their own."""
+
+    name: str  # of the model's output where it has several; anything where it has one
+    kind: Literal["classification", "regression"] = "classification"
+    outputs: tuple[str, ...]
 
 
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle says of its model. ``path`` is its folder, ``hash`` the sha256 over its files' hashes.
 
-    ``sum(p * expected_move_bps)`` is the expected move of the mid over the horizon, calibrated out of sample.
+    ``sum(output * expected_move_bps)`` is the expected move of the mid over the horizon, calibrated out of sample. For a
+    classification outputs are probabilities; for a regression of the move its number is a factor.
     """
 
     name: str
@@ -43,9 +58,9 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[InputFeature, ...]
     window: int  # rows that one prediction sees
     dtype: Literal["float32", "float64"]
-    classes: tuple[str, ...]  # order of the outputs, e.g. ("down", "flat", "up")
+    classes: tuple[str, ...]  # names of the outputs in order, e.g. ("down", "flat", "up")
     label: Label
-    expected_move_bps: tuple[float, ...]  # per class, measured out of sample
+    expected_move_bps: tuple[float, ...]  # per output, measured out of sample
     variance_bps2: float  # of the move over the horizon, out of sample
     horizon_ns: int  # median time that the horizon took in the training data
     sampling: str  # the sampling rule of its rows, in words
@@ -57,10 +72,17 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     provenance: dict[str, Any] = {}  # data, span, code version, fingerprint
     files: dict[str, str] = {}  # name: sha256
     trusted: bool = False  # whether files that run code when they are read are let in
+    heads: tuple[Head, ...] = ()  # of a model that is more than one classification; see ``output_heads``
+    calibrator: Calibrator | None = None  # applied to every classification by whoever opens the model: see ``calibrated``
 
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(column for feature in self.features for column in feature.columns)
+
+    @property
+    def output_heads(self) -> tuple[Head, ...]:
+        """The heads in the order of the outputs; one classification where the bundle names none."""
+        return self.heads or (Head(name="probabilities", outputs=self.classes),)
 
 
 class Model(Protocol):
@@ -84,5 +106,34 @@ class ModelBackend(Part):
     suffixes: ClassVar[tuple[str, ...]] = ()  # of the model files it reads
 
     def open(self, bundle: BundleInfo) -> Model:
-        """Load the model and check its shapes; raises BundleError naming the file."""
+        """Load the model, check its shapes, and return it ``calibrated``; raises BundleError naming the file."""
         raise NotImplementedError
+
+
+def calibrated(model: Model, bundle: BundleInfo) -> Model:
+    """``model`` with the bundle's calibrator behind it; ``model`` itself where the bundle has none."""
+    return model if bundle.calibrator is None else CalibratedModel(model, bundle)
+
+
+class CalibratedModel:
+    """A model and, behind it, its bundle's calibrator. Outputs of regressions are passed on as they are."""
+
+    def __init__(self, model: Model, bundle: BundleInfo) -> None:
+        self._model = model
+        self._predict = model.predict
+        self._apply = (bundle.calibrator or Calibrator(method="temperature")).apply
+        self._heads: list[slice] = []
+        first = 0
+        for head in bundle.output_heads:
+            if head.kind == "classification":
+                self._heads.append(slice(first, first + len(head.outputs)))
+            first += len(head.outputs)
+
+    def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = np.array(self._predict(batch), np.float32)
+        for head in self._heads:
+            answer[:, head] = self._apply(answer[:, head])
+        return answer
+
+    def close(self) -> None:
+        self._model.close()

@@ -105,4 +105,6 @@ def _info(path: Path, description: Description, digest: str) -> BundleInfo:
         provenance=origin,
         files=dict(description.files),
         trusted=description.trusted,
+        heads=written.heads,
+        calibrator=written.calibrator,
     )

@@ -15,9 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from vtframe.api import BundleError, InputFeature, Label
+from vtframe.api.calibration import Calibrator
+from vtframe.api.model import Head
 from vtframe.errors import nearest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 added heads, calibrators, provenance.conversion and further labels. A bundle states the oldest that has its keys."""
 DESCRIPTION = "bundle.toml"
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -38,12 +41,14 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """``[output]``: what the model's numbers mean. Moves are in bps of the mid, measured out of sample."""
 
-    classes: Annotated[tuple[Name, ...], Meta(min_length=2)]
+    classes: Annotated[tuple[Name, ...], Meta(min_length=1)]  # one alone only of a regression
     label: Label
     calibration: str = ""
     expected_move_bps: tuple[float, ...]
     variance_bps2: Annotated[float, Meta(ge=0)]
     horizon_ns: Annotated[int, Meta(ge=1)]
+    heads: tuple[Head, ...] = ()
+    calibrator: Calibrator | None = None
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +63,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int] = {}
     metrics: dict[str, float] = {}
     baselines: dict[str, float] = {}
+    conversion: dict[str, str | float | int] = {}  # what it was made from, and how far from the original it may be and was
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """All of bundle.toml."""
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = 1
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     backend: Name
     file: Name
@@ -97,8 +103,14 @@ def read_description(path: Path) -> Description:
 
 
 def render_description(description: Description) -> str:
-    """``description`` as TOML: the same description always gives the same bytes."""
-    values = msgspec.to_builtins(description)
+    """``description`` as TOML, in the oldest format that holds it: the same description always gives the same bytes."""
+    values = msgspec.to_builtins(msgspec.structs.replace(description, format_version=_oldest(description)))
+    written, made, label = values["output"], values["provenance"], values["output"]["label"]
+    for table, key in ((written, "heads"), (written, "calibrator"), (label, "horizon_ms"), (made, "conversion")):
+        if not table[key]:  # a reader of an older format would refuse the key
+            del table[key]
+    if "calibrator" in written:
+        written["calibrator"] = {key: part for key, part in written["calibrator"].items() if part}
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
     features = values["input"].pop("features")
     lines += _table("input", values["input"])
@@ -107,6 +119,13 @@ def render_description(description: Description) -> str:
     for name in ("output", "provenance", "files"):
         lines += _table(name, values[name])
     return "\n".join(lines) + "\n"
+
+
+def _oldest(description: Description) -> int:
+    """The first format version that has all that ``description`` says."""
+    output, label = description.output, description.output.label
+    said = output.heads or output.calibrator or description.provenance.conversion
+    return 2 if said or label.kind != "mid_direction" or label.horizon_ms is not None else 1
 
 
 def _check_version(path: Path, tables: Mapping[str, Any]) -> None:
@@ -144,14 +163,19 @@ def _struct_in(hint: Any) -> type[msgspec.Struct] | None:
 
 
 def _check_sense(path: Path, description: Description) -> None:
-    output = description.output
+    output, label = description.output, description.output.label
+    if description.format_version < _oldest(description):
+        found = f"found {description.format_version}, and keys that came with {_oldest(description)}"
+        raise BundleError(f"{path} format_version", found, f"say format_version = {_oldest(description)}")
+    _check_heads(path, output)
     if len(output.expected_move_bps) != len(output.classes):
         problem = f"found {len(output.expected_move_bps)} numbers, expected one per class: {', '.join(output.classes)}"
         raise BundleError(f"{path} [output] expected_move_bps", problem)
     if not all(map(math.isfinite, (*output.expected_move_bps, output.variance_bps2))):
         raise BundleError(f"{path} [output]", "expected_move_bps and variance_bps2 must be finite numbers")
-    if output.label.horizon_rows < 1:
-        raise BundleError(f"{path} [output.label] horizon_rows", f"found {output.label.horizon_rows}, expected 1 or more")
+    least = 1 if label.horizon_ms is None else 0
+    if label.horizon_rows < least or (label.horizon_ms is not None and label.horizon_ms < 1):
+        raise BundleError(f"{path} [output.label] horizon_rows", f"found {label.horizon_rows}, expected 1 or more")
     columns = [column for feature in description.input.features for column in feature.columns]
     for what, key, names in (("class", "[output] classes", output.classes), ("column", "[input] features", columns)):
         twice = sorted({name for name in names if list(names).count(name) > 1})
@@ -160,6 +184,26 @@ def _check_sense(path: Path, description: Description) -> None:
     for number, feature in enumerate(description.input.features):
         if not feature.columns:
             raise BundleError(f"{path} [[input.features]] {number + 1}", f"{feature.label!r} has no columns")
+
+
+def _check_heads(path: Path, output: Output) -> None:
+    """Heads share the outputs out among them in order; a classification has two classes or more, and a fitting calibrator."""
+    heads = output.heads or (Head(name="probabilities", outputs=output.classes),)
+    named = tuple(name for head in heads for name in head.outputs)
+    if named != output.classes:
+        problem = f"the heads have outputs {', '.join(named)}, and classes says {', '.join(output.classes)}"
+        raise BundleError(f"{path} [output] heads", problem, "list all outputs in both, in one order")
+    for head in heads:
+        least = 2 if head.kind == "classification" else 1
+        if len(head.outputs) < least:
+            where, hint = "heads" if output.heads else "classes", 'a head of kind = "regression" may have one'
+            raise BundleError(f"{path} [output] {where}", f"found {len(head.outputs)} outputs, expected {least} or more", hint)
+        if output.calibrator is not None and head.kind == "classification":
+            problem = output.calibrator.problem(len(head.outputs))
+            if problem:
+                raise BundleError(f"{path} [output.calibrator]", problem, "fit it again")
+    if output.calibrator is not None and not any(head.kind == "classification" for head in heads):
+        raise BundleError(f"{path} [output.calibrator]", "calibrates probabilities, and the model has none", "remove it")
 
 
 def _fault(path: Path, message: str) -> BundleError:

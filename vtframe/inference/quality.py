@@ -22,7 +22,7 @@ _SLACK = 4096  # rows kept besides those that predictions wait for: how late a p
 class PredictionQuality:
     """Scores every model of ``bundles`` (by name). It takes blocks like a sink, in the row log's thread.
 
-    Models that do not predict a direction (classes other than "down", "flat", "up") are not scored.
+    Models that do not predict the mid's direction over rows (classes other than "down", "flat", "up") are not scored.
     """
 
     name: ClassVar[str] = "quality"
@@ -31,7 +31,8 @@ class PredictionQuality:
         self._rows: dict[int, _Rows] = {}
         self._models: dict[str, _Pending] = {}
         for name, bundle in bundles.items():
-            if set(bundle.classes) <= {"down", "flat", "up"}:
+            label = bundle.label
+            if set(bundle.classes) <= {"down", "flat", "up"} and label.kind == "mid_direction" and label.horizon_rows:
                 self._models[name] = _Pending(bundle)
         self._horizon = max((model.horizon for model in self._models.values()), default=0)
         self._latest = self._compute()

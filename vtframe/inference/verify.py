@@ -35,17 +35,29 @@ def verify_model(model: Model, bundle: BundleInfo, *, seed: int = 0) -> list[Che
     alone = np.concatenate([_answer(model, rows[k : k + 1]) for k in range(_ROWS)])
     again = np.concatenate([_answer(model, rows[k : k + 1]) for k in range(_ROWS)])
     apart = float(np.max(np.abs(alone - together)))
-    off = float(np.max(np.abs(alone.sum(axis=1) - 1)))
+    parts = [alone[:, head] for head in _probabilities(bundle)]
+    off = max((float(np.max(np.abs(part.sum(axis=1) - 1))) for part in parts), default=0.0)
+    sums = f"each row sums to 1 within {off:.1e}" if parts else "it answers none"
     varied = len(np.unique(alone, axis=0))
     return [
         *checks,
         Check("finite", bool(np.isfinite(alone).all()), "every output is a finite number"),
-        Check("probabilities", bool((alone >= 0).all()) and off < _TOLERANCE, f"each row sums to 1 within {off:.1e}"),
+        Check("probabilities", all((part >= 0).all() for part in parts) and off < _TOLERANCE, sums),
         Check("reads_its_input", varied > 1, f"{varied} different answers to {_ROWS} different rows"),
         Check("repeats", alone.tobytes() == again.tobytes(), "asked twice, the same bits"),
         Check("batch", apart < _TOLERANCE, f"alone and in a batch of {_ROWS} within {apart:.1e}"),
         Check("input_untouched", rows.tobytes() == kept.tobytes(), "the rows are as they were"),
     ]
+
+
+def _probabilities(bundle: BundleInfo) -> list[slice]:
+    """Where the outputs of each classification lie."""
+    found, first = [], 0
+    for head in bundle.output_heads:
+        if head.kind == "classification":
+            found.append(slice(first, first + len(head.outputs)))
+        first += len(head.outputs)
+    return found
 
 
 def _answer(model: Model, row: NDArray[Any]) -> NDArray[Any]:
