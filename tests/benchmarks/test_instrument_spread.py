@@ -87,3 +87,37 @@ def test_the_three_ways_make_the_same_rows(instruments: ModuleType, material: Ma
         assert way(pipeline, laid) > 0
         digests.add(pipeline.state_digest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(("count", "ring_rows"), [(1, 8), (3, 8), (3, 4096), (1000, 8)])
+def test_batch_hands_out_the_rows_that_single_frames_make_in_their_order(
+    instruments: ModuleType, material: Material, count: int, ring_rows: int
+) -> None:
+    laid = instruments.spread(material, count, "round-robin")
+    one = instruments.pipeline_of(material, count, laid, ring_rows=ring_rows)
+    records = instruments._as_records(laid.frames, laid.events)
+    meta, values = [], []
+    for index in range(len(laid.frames)):
+        for owner in [one.new_rows[k] for k in range(one.process(records, index, index + 1))]:
+            meta.append(one.ring.window_meta(owner, 1)[0].tobytes())
+            values.append(one.ring.window(owner, 1)[0].tobytes())
+    other = instruments.pipeline_of(material, count, laid, ring_rows=ring_rows)
+    batches = list(other.batch(laid.frames, laid.events))
+    assert len(meta) > 500
+    assert b"".join(batch.meta.tobytes() for batch in batches) == b"".join(meta)
+    assert b"".join(batch.values.tobytes() for batch in batches) == b"".join(values)
+    assert sum(len(batch.meta) for batch in other.batch(laid.frames[:0], laid.events)) == 0
+
+
+def test_batch_is_right_after_a_call_that_made_more_rows_than_the_ring_holds(
+    instruments: ModuleType, material: Material
+) -> None:
+    laid = instruments.spread(material, 3, "bursts")
+    pipeline = instruments.pipeline_of(material, 3, laid, ring_rows=8)
+    half = len(laid.frames) // 2
+    pipeline.process(instruments._as_records(laid.frames, laid.events), 0, half)  # makes room for all of them
+    again = instruments.pipeline_of(material, 3, laid, ring_rows=8)
+    for _ in again.batch(laid.frames[:half], laid.events):
+        pass
+    rows = [[batch.meta.tobytes() for batch in one.batch(laid.frames[half:], laid.events)] for one in (pipeline, again)]
+    assert b"".join(rows[0]) == b"".join(rows[1]) != b""

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Feature, InputFeature
+from vtframe.api import Feature, InputFeature, Sampling
 from vtframe.book import Books
 from vtframe.book import meta as m
 from vtframe.book.checksum import code_of
@@ -19,16 +19,16 @@ from vtframe.book.pending import PendingFrames
 from vtframe.buffers import RowRing
 from vtframe.buffers.native import retarget, table
 from vtframe.buffers.ring import RowType
-from vtframe.domain import ROW, BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
+from vtframe.domain import BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
 from vtframe.errors import InvariantError
 from vtframe.features import checkpoint
 from vtframe.features import layout as at
 from vtframe.features.fuse import fuse
+from vtframe.features.gather import Gather
 from vtframe.features.generate import ARRAYS
 from vtframe.features.leaders import lead
 from vtframe.features.plan import plan
 from vtframe.features.python_calls import PythonCalls
-from vtframe.features.sampling import Sampling
 from vtframe.features.schema import input_features, schema_hash
 from vtframe.kernels.bind import settings
 from vtframe.kernels.cache import KernelCache
@@ -87,6 +87,8 @@ class Pipeline:
             raise ValueError(f"one sequence rule per instrument: found {len(rules)} for {len(instruments)}")
         self.sampling = sampling or Sampling()
         layout = plan(features)
+        if self.sampling.leaders and all(placed.leader is None for placed in layout.placed):
+            raise ValueError("rows at leaders' events are asked for, and no feature has a leader: instrument is empty in all")
         self.columns = layout.columns
         self.depth = layout.depth
         self.warmup = layout.warmup
@@ -94,7 +96,8 @@ class Pipeline:
         self.schema: list[InputFeature] = input_features(layout)
         self.schema_hash = schema_hash(self.schema, self.sampling, dtype)
         self.fingerprint = fingerprint()
-        fused = fuse(layout, self.sampling, dtype, KernelCache(cache_dir, on_compile))
+        cache = KernelCache(cache_dir, on_compile)
+        fused = fuse(layout, self.sampling, dtype, cache)
         self.source, self.digest = fused.source, fused.digest
         self._run: Callable[[Any, int, int], int] = _quietly(fused.run) if settings.DISABLE_JIT else fused.run
         slow = [placed.label for placed in layout.placed if placed.feature.python]
@@ -118,6 +121,7 @@ class Pipeline:
         if self._python:
             self._run = _checking(self._run, self._python)
         self.ring = RowRing(count, ring_rows, len(self.columns), dtype=dtype, heads=self._ints[:, at.HEAD])
+        self._gather = Gather(self.ring, cache)
         self._pending = [PendingFrames() for _ in instruments]
         self._identity = checkpoint.Identity(
             schema_hash=self.schema_hash,
@@ -128,7 +132,11 @@ class Pipeline:
         )
         empty = Records(frames=1, events=1)
         self._frames, self._events = empty.frames, empty.events
-        self._limit = len(instruments) + 1 if self.sampling.every == "clock" else 1  # rows that one input may need room for
+        self._limit = 1  # rows that one input may need room for
+        if self.sampling.every == "clock":
+            self._limit = count + 1
+        elif self.sampling.leaders:
+            self._limit = count
         self._limit = max(self._limit, ring_rows // 2)
         self.on_full: Callable[[], None] | None = None
         self._control = np.zeros(at.NEW + self._limit, np.int64)
@@ -182,6 +190,7 @@ class Pipeline:
         """
         frames, events = (np.require(array, requirements=("C", "A", "W")) for array in (frames, events))
         self._cells[at.COUNT] = 0
+        self._cells[at.LIMIT] = self._limit  # a block's rows must all be in the ring still; process may have gone beyond
         position = 0
         while position < len(frames):
             self._aim(frames, events)
@@ -306,14 +315,7 @@ class Pipeline:
 
     def _drain(self) -> RowBatch:
         """Copy the rows made since the last look, and forget that they are new."""
-        order = self.new_rows.copy()
-        meta = np.zeros(len(order), ROW)
-        values = np.zeros((len(order), len(self.columns)), self.dtype)
-        for instrument in np.unique(order).tolist():
-            chosen = order == instrument
-            count = int(chosen.sum())
-            meta[chosen] = self.ring.window_meta(instrument, count)
-            values[chosen] = self.ring.window(instrument, count)
+        meta, values = self._gather.newest(self.new_rows, self._ints[:, at.HEAD])
         self._cells[at.COUNT] = 0
         return RowBatch(meta, values)
 
