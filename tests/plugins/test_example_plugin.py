@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import sysconfig
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fresh_environment import FreshEnvironment
 from onnx import TensorProto, helper, numpy_helper
 
 from vtframe.api import InputFeature, Label
@@ -21,47 +18,30 @@ from vtframe.inference.bundle_format import Description, Input, Output
 
 
 @pytest.fixture(scope="module")
-def python(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment that sees this one's packages, with the example installed into it.
-
-    No network: dependencies are there already, and the build runs with the hatchling that is installed here.
-    """
-    folder = tmp_path_factory.mktemp("example") / "env"
-    venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    parents = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    lines = [f"import site; site.addsitedir({parent!r})\n" for parent in sorted(parents)]
-    (site / "parent.pth").write_text("".join(lines))
-    flags = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", *flags, str(root / "plugins" / "vtframe-example")]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (site / "vtframe_example" / "__init__.py").is_file()
-    return python
+def fresh(root: Path, tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
+    """An environment with the example installed into it."""
+    environment = FreshEnvironment(tmp_path_factory.mktemp("example") / "env")
+    environment.install(root / "plugins" / "vtframe-example")
+    assert (environment.site / "vtframe_example" / "__init__.py").is_file()
+    return environment
 
 
-def vtframe(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(python), "-W", "error", "-m", "vtframe.cli.main", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def listed(python: Path, folder: Path) -> dict[str, Any]:
-    done = vtframe(python, folder, "plugins", "--json")
+def listed(fresh: FreshEnvironment, folder: Path) -> dict[str, Any]:
+    done = fresh.vtframe(folder, "plugins", "--json")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def test_it_is_found_by_its_entry_point_and_loaded_only_when_named(python: Path, tmp_path: Path) -> None:
-    found = listed(python, tmp_path)
+def test_it_is_found_by_its_entry_point_and_loaded_only_when_named(fresh: FreshEnvironment, tmp_path: Path) -> None:
+    found = listed(fresh, tmp_path)
     (example,) = [plugin for plugin in found["plugins"] if plugin["name"] == "example"]
     assert (example["installed"], example["named"], example["loaded"]) == (True, False, False)
     assert example["source"] == "vtframe-example 0.1.0"
     assert [part for part in found["parts"] if part["plugin"] == "example"] == []
 
     (tmp_path / "vtframe.toml").write_text('[vtframe]\nplugins = ["example"]\n')
-    found = listed(python, tmp_path)
+    found = listed(fresh, tmp_path)
     (example,) = [plugin for plugin in found["plugins"] if plugin["name"] == "example"]
     assert (example["named"], example["loaded"], example["broken"]) == (True, True, False)
     parts = {(part["kind"], part["name"]) for part in found["parts"] if part["plugin"] == "example"}
@@ -122,11 +102,11 @@ def write_constant_bundle(folder: Path, scores: tuple[float, float, float]) -> N
     write_bundle(folder, description, {"model.onnx": model.SerializeToString()})
 
 
-def test_a_session_runs_with_its_feature_its_strategy_and_its_risk_policy(python: Path, tmp_path: Path) -> None:
+def test_a_session_runs_with_its_feature_its_strategy_and_its_risk_policy(fresh: FreshEnvironment, tmp_path: Path) -> None:
     write_constant_bundle(tmp_path / "up", (0.0, 0.0, 3.0))
     write_constant_bundle(tmp_path / "down", (3.0, 0.0, 0.0))
     (tmp_path / "vtframe.toml").write_text(CONFIG)
-    done = vtframe(python, tmp_path, "run", "--session", "out", "--quiet", "--deterministic")
+    done = fresh.vtframe(tmp_path, "run", "--session", "out", "--quiet", "--deterministic")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     counts = report["counts"]

@@ -6,60 +6,68 @@ import builtins
 import keyword
 import re
 import sys
-from importlib import resources
-from pathlib import Path
-from string import Template
+from collections.abc import Callable
 
 import click
 
+from vtframe.cli.skeleton import KINDS, Kind, part_files, plugin_files, write
 from vtframe.errors import InputError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_LOCAL = """[vtframe]
-local = ["{name}.py"]
-"""
-_NEXT = {
-    "feature": 'Use it:\n\n{local}\n[[features]]\nuse = "{name}"\n',
-    "codec": "Use it:\n\n{local}\nThe sidecar of a recording names its venue: then this codec reads it.\n",
-}
 
 
 @click.group()
 def new() -> None:
-    """Write a working, tested skeleton of a part into the current folder."""
+    """Write a working, tested skeleton of a part, or of a plugin with several, into the current folder."""
 
 
-@new.command("feature")
+@new.command("plugin")
 @click.argument("name")
-def new_feature(name: str) -> None:
-    """A feature NAME: NAME.py and test_NAME.py."""
-    _write("feature", name)
-
-
-@new.command("codec")
-@click.argument("name")
-def new_codec(name: str) -> None:
-    """A codec NAME: NAME.py and test_NAME.py."""
-    _write("codec", name)
-
-
-def _write(kind: str, name: str) -> None:
+@click.option(
+    "--with",
+    "kinds",
+    type=click.Choice(list(KINDS)),
+    multiple=True,
+    default=["feature"],
+    show_default=True,
+    help="A kind of part that it gives; may be given several times.",
+)
+def new_plugin(name: str, kinds: tuple[str, ...]) -> None:
+    """A distribution vtframe-NAME that pip installs: a part of each kind, their tests, the entry point, a README."""
     _check_name(name)
-    cls = "".join(word.capitalize() for word in name.split("_")) + ("Codec" if kind == "codec" else "")
-    files = {f"{name}.py": f"{kind}.txt", f"test_{name}.py": f"test_{kind}.txt"}
-    taken = [file for file in files if Path(file).exists()]
-    if taken:
-        raise InputError(taken[0], "is there already, and nothing is overwritten", "choose another name or another folder")
-    for file, template in files.items():
-        text = resources.files("vtframe.cli").joinpath("templates", template).read_text()
-        try:
-            with Path(file).open("x") as out:
-                out.write(Template(text).substitute(name=name, cls=cls))
-        except OSError as e:
-            raise InputError(file, f"cannot be written: {e.strerror}") from None
+    chosen = [KINDS[kind] for kind in dict.fromkeys(kinds)]
+    files = plugin_files(name, chosen)
+    write(files)
+    folder = next(iter(files)).parts[0]
+    for file in files:
         click.echo(f"wrote {file}")
-    told = _NEXT[kind].format(name=name, local=_LOCAL.format(name=name))
-    click.echo(f"\n{told}\nTry it:\n\npytest test_{name}.py\nvtframe plugins check {name}.py")
+    click.echo(f'\nTry it:\n\npip install -e "./{folder}[test]"\npytest {folder}')
+    if any(kind.has_laws for kind in chosen):
+        click.echo(f"vtframe plugins check {name}")
+    click.echo(
+        f'\nUse it:\n\n[vtframe]\nplugins = ["{name}"]\n{"".join(kind.use.format(name=name) for kind in chosen)}'.rstrip()
+    )
+
+
+def _part_command(word: str, kind: Kind) -> Callable[[str], None]:
+    @new.command(word, help=f"A {kind.word} NAME: NAME.py and test_NAME.py.")
+    @click.argument("name")
+    def new_part(name: str) -> None:
+        _check_name(name)
+        files = part_files(kind, name)
+        write(files)
+        for file in files:
+            click.echo(f"wrote {file}")
+        click.echo(f'\nUse it:\n\n[vtframe]\nlocal = ["{name}.py"]\n{kind.use.format(name=name)}')
+        click.echo(f"Try it:\n\npytest test_{name}.py")
+        if kind.has_laws:
+            click.echo(f"vtframe plugins check {name}.py")
+
+    return new_part
+
+
+for _word, _kind in KINDS.items():
+    _part_command(_word, _kind)
 
 
 def _check_name(name: str) -> None:
