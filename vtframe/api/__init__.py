@@ -3,6 +3,7 @@
 from vtframe.api.calibration import Calibrator
 from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink
 from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
+from vtframe.api.graph import Graph, Node
 from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
 from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, calibrated
 from vtframe.api.part import Part
@@ -50,6 +51,7 @@ __all__ = [
     "Feed",
     "FeedContext",
     "FeedSink",
+    "Graph",
     "Head",
     "InputError",
     "InputFeature",
@@ -61,6 +63,7 @@ __all__ = [
     "Model",
     "ModelBackend",
     "Moment",
+    "Node",
     "NumbersSeen",
     "OrderBook",
     "OrderBookCounts",

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api.calibration import Calibrator
+from vtframe.api.graph import Graph
 from vtframe.api.part import Part
+from vtframe.errors import BundleError
 
 
 class InputFeature(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,11 @@ class ModelBackend(Part):
     def open(self, bundle: BundleInfo) -> Model:
         """Load the model, check its shapes, and return it ``calibrated``; raises BundleError naming the file."""
         raise NotImplementedError
+
+    def graph(self, bundle: BundleInfo) -> Graph:
+        """The model as operators and weights, for ``where = "fused"``; raises BundleError where there is no such view of it."""
+        problem = f"backend {self.name!r} does not tell its models' operators, so none of them can be fused"
+        raise BundleError(str(bundle.path), problem, 'run it with where = "inline"')
 
 
 def calibrated(model: Model, bundle: BundleInfo) -> Model:

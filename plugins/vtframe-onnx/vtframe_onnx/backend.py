@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from msgspec import Meta
 
-from vtframe.api import BundleError, BundleInfo, Model, ModelBackend
+from vtframe.api import BundleError, BundleInfo, Graph, Model, ModelBackend
+from vtframe_onnx.graph import read_graph
 from vtframe_onnx.model import OnnxModel
 
 _SILENT = 4  # onnxruntime's FATAL: what goes wrong is raised, and told once
@@ -36,6 +37,9 @@ class OnnxBackend(ModelBackend):
         for _ in range(self.warmup_runs):
             model.predict(probe)
         return model
+
+    def graph(self, bundle: BundleInfo) -> Graph:
+        return read_graph(bundle)
 
     def _session(self, path: Path) -> Any:
         import onnxruntime  # noqa: PLC0415 - heavy: 0.2 s, only for sessions that open a model
