@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Codec, Feature, Feed, FeedContext, InputFeature, Label
+from vtframe.api import Codec, Feature, Feed, FeedContext, InputFeature, Label, Sampling
 from vtframe.clock import EventClock
 from vtframe.dataset.collector import Collector
 from vtframe.domain import Instrument
 from vtframe.domain.label import count_invalid, direction, move_bps, unbroken
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.features.pipeline import Pipeline, RowBatch
-from vtframe.features.sampling import Sampling
 
 CLASSES = ("down", "flat", "up")
 

@@ -27,10 +27,9 @@ from training import (
     train,
 )
 
-from vtframe.api import Label
+from vtframe.api import Label, Sampling
 from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.recorded.feed import RecordedFeed
-from vtframe.features.sampling import Sampling
 from vtframe.inference.bundle import write_bundle
 
 NAME = "btcusdt_direction"

@@ -28,9 +28,8 @@ from training import (
     train,
 )
 
-from vtframe.api import Label
+from vtframe.api import Label, Sampling
 from vtframe.builtin.market.feed import EmbeddedMarket
-from vtframe.features.sampling import Sampling
 from vtframe.inference.bundle import write_bundle
 
 NAME = "embedded_direction"

@@ -10,14 +10,15 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vtframe.api import Sampling
 from vtframe.assemble.check import examine
-from vtframe.config import Config, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, read_config
+from vtframe.config import Config, LaneTable, ModelTable, RowsTable, SessionTable, read_config
 from vtframe.config.read import TABLES
 from vtframe.errors import ConfigError
 
 _FIELDS = [
     field
-    for table in (LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable)
+    for table in (LaneTable, ModelTable, RowsTable, Sampling, SessionTable)
     for field in table.__struct_fields__
     if field not in {"plugins", "local"}  # names of plugins and files are looked up; a test must not load what it finds
 ]

@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from vtframe.config import LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, read_config
+from vtframe.api import Sampling
+from vtframe.config import LaneTable, ModelTable, RowsTable, SessionTable, read_config
 from vtframe.config.read import TABLES
 
 TABLE_OF = {
     "[vtframe]": SessionTable,
-    "[sampling]": SamplingTable,
+    "[sampling]": Sampling,
     "[rows]": RowsTable,
     "[[models]]": ModelTable,
     "[[lanes]]": LaneTable,

@@ -6,13 +6,12 @@ import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 
 from vtframe.config import Config, Use, read_config
 from vtframe.errors import ConfigError
-from vtframe.features.sampling import Sampling
 
 GOOD = """\
 [feed]
@@ -65,7 +64,7 @@ def test_a_short_configuration_is_filled_with_defaults(tmp_path: Path) -> None:
     (lane,) = config.lanes
     assert (lane.id, lane.table.when_late, lane.table.capital) == ("lane1", "hold", Decimal(10_000))
     assert lane.execution == Use(use="paper", path=("lanes", 0, "execution"))
-    assert (config.sampling.rule, config.rows.dtype, config.sinks) == ("frame", "float32", ())
+    assert (str(config.sampling), config.rows.dtype, config.sinks) == ("frame", "float32", ())
     assert config.resolve("models/demo") == tmp_path / "models" / "demo"
     assert config.resolve("/elsewhere") == Path("/elsewhere")
     assert config.as_run == GOOD
@@ -111,6 +110,17 @@ def test_a_fault_of_the_command_line_names_it_and_no_line(tmp_path: Path) -> Non
             "[[risk]]",
             "[sampling]\ninterval_ms = 5\n[[risk]]",
             ':13 [sampling] interval_ms: found 5 with every = "frame"; an int',
+        ),
+        (
+            "[[risk]]",
+            '[sampling]\nevery = "clock"\ninterval_ms = 5\nleaders = true\n[[risk]]',
+            ':15 [sampling] leaders: found true with every = "clock"; leave it out: a clock makes a row of every instrument',
+        ),
+        ("[[risk]]", "[sampling]\nleaders = 1\n[[risk]]", ":13 [sampling] leaders: found 1 (integer), expected true or false"),
+        (
+            "[[risk]]",
+            "[sampling]\nleader = true\n[[risk]]",
+            ":13 [sampling] leader: found an unknown key; did you mean 'leaders'?",
         ),
         ('use = "market"\n', "", ":1 [feed] use: missing; expected the name of a part; `vtframe plugins` lists"),
         ('use = "market"', "uses = 'market'", ":1 [feed] use: missing; expected the name of a part; is 'uses' meant to be"),
@@ -213,10 +223,12 @@ when_late = "never"
     assert ConfigError(*faults).exit_code == 2
 
 
-def test_sampling_is_said_in_the_words_of_the_features(tmp_path: Path) -> None:
-    rules = ["frame", "bbo", "trade", "clock"]
-    assert set(get_args(get_type_hints(Sampling)["every"])) == set(rules)
-    for every in rules:
-        interval = 250 if every == "clock" else None
-        table = f'[sampling]\nevery = "{every}"\n' + ("interval_ms = 250\n" if interval else "")
-        assert good_config(write(tmp_path, GOOD + table)).sampling.rule == str(Sampling(every=every, interval_ms=interval))
+def test_a_sampling_rule_is_said_in_words(tmp_path: Path) -> None:
+    words = {
+        "": "frame",
+        'every = "bbo"': "bbo",
+        'every = "trade"\nleaders = true': "trade and leaders",
+        'every = "clock"\ninterval_ms = 250': "clock 250 ms",
+    }
+    for table, said in words.items():
+        assert str(good_config(write(tmp_path, GOOD + "[sampling]\n" + table)).sampling) == said

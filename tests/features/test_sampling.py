@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 from msgspec import structs
@@ -9,7 +13,7 @@ from msgspec import structs
 from vtframe.api import Feature, Kernel
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind, Records, SequenceRule
 from vtframe.errors import InvariantError
-from vtframe.features import Pipeline, Sampling
+from vtframe.features import Pipeline, Sampling, schema_hash
 from vtframe.testing.market import INSTRUMENT
 
 BID, ASK = (1, 100, 5), (-1, 101, 7)
@@ -181,10 +185,25 @@ def test_a_clear_within_a_diff_starts_the_features_afresh() -> None:
     assert pipeline.ring.window_meta(0, 4)["valid"].tolist() == [0, 1, 0, 1]  # warm-up from 0 again
 
 
-@pytest.mark.parametrize(("every", "interval"), [("clock", None), ("frame", 10), ("trade", 1)])
-def test_an_interval_goes_with_the_clock_and_only_with_it(every: str, interval: int | None) -> None:
-    with pytest.raises(ValueError, match="interval_ms goes with"):
-        Sampling(every=every, interval_ms=interval)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"every": "clock"}, "interval_ms: missing"),
+        ({"every": "frame", "interval_ms": 10}, 'interval_ms: found 10 with every = "frame"'),
+        ({"every": "trade", "interval_ms": 1}, 'interval_ms: found 1 with every = "trade"'),
+        ({"every": "clock", "interval_ms": 1, "leaders": True}, 'leaders: found true with every = "clock"'),
+    ],
+)
+def test_settings_of_a_rule_that_do_not_go_together_are_refused(rule: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Sampling(**rule)
+
+
+def test_a_rule_without_leaders_has_the_schema_hash_that_it_had_before_there_were_any() -> None:
+    """Sessions and data sets of that time stay comparable."""
+    text = msgspec.json.encode([[], {"every": "bbo", "interval_ms": None}, "float32"], order="sorted")
+    assert schema_hash([], Sampling(every="bbo"), "float32") == hashlib.sha256(text).hexdigest()[:16]
+    assert schema_hash([], Sampling(every="bbo", leaders=True), "float32") != schema_hash([], Sampling(every="bbo"), "float32")
 
 
 def test_a_trade_without_a_side_is_refused() -> None:

@@ -14,12 +14,11 @@ from click.testing import CliRunner
 from sklearn.metrics import f1_score, log_loss
 from vtframe_onnx import OnnxBackend
 
-from vtframe.api import BundleInfo
+from vtframe.api import BundleInfo, Sampling
 from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.market.feed import EmbeddedMarket
 from vtframe.builtin.recorded.feed import RecordedFeed
 from vtframe.cli.main import cli
-from vtframe.features.sampling import Sampling
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.schema import compare_schema
 

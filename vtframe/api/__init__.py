@@ -8,6 +8,7 @@ from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
 from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, calibrated
 from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
+from vtframe.api.sampling import Sampling
 from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
 from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
 from vtframe.api.strategy import LaneView, Strategy
@@ -75,6 +76,7 @@ __all__ = [
     "RiskContext",
     "RiskPolicy",
     "RowBlock",
+    "Sampling",
     "SessionInfo",
     "Sink",
     "State",

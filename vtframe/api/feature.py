@@ -113,7 +113,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
 
     ``instrument`` is whose events it sees: by default, each row's own. With the name of one (a leader), that instrument's
     events alone drive it, and every other instrument's rows show its cells as they are: nan while the leader's book is not
-    live or not warm. A leader's event makes no row of another instrument; the sampling rule alone does.
+    live or not warm. A leader's event makes rows of the others only where the sampling rule says so (``Sampling.leaders``).
     """
 
     name: ClassVar[str]

@@ -70,6 +70,7 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
         _compare(config, asked, bundles, faults)
         if parts is not None:
             _ask_strategies(config, parts, bundles, schema, faults)
+    _check_rule(config, features, faults)
     _check_lanes(config, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(
@@ -150,7 +151,7 @@ def _compare(
         bundle = bundles.get(model.name)
         if bundle is None:
             continue
-        difference = compare_schema(bundle, schema, config.sampling.rule, dtype=config.rows.dtype)
+        difference = compare_schema(bundle, schema, str(config.sampling), dtype=config.rows.dtype)
         difference += [
             f"~ {feature.label}: reads {column}, which the bundle does not state: nobody can say whether it is still the same"
             for feature in bundle.features
@@ -161,6 +162,14 @@ def _compare(
             problem = "\n    ".join(["the model was trained on other rows than the pipeline makes:", *difference])
             hint = "make [[features]], [sampling] and [rows] hold what `vtframe model inspect` shows, or train again"
             faults.append(config.place("models", index, "bundle").fault(problem, hint))
+
+
+def _check_rule(config: Config, features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> None:
+    """Rows at leaders' events need a leader."""
+    if config.sampling.leaders and len(features) == len(config.features) and not any(one.instrument for one, _ in features):
+        problem = "found true, and no feature follows another instrument"
+        hint = 'give a feature instrument = "SYMBOL@venue", or leave it out'
+        faults.append(config.place("sampling", "leaders").fault(problem, hint))
 
 
 def _check_lanes(config: Config, faults: list[Fault]) -> None:

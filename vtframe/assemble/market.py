@@ -20,7 +20,6 @@ from vtframe.domain import ChecksumRule, Instrument, SequenceRule
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.errors import ConfigError, Fault
 from vtframe.features.pipeline import Pipeline
-from vtframe.features.sampling import Sampling
 from vtframe.kernels import announcing
 from vtframe.plugins import Plugins
 from vtframe.wire import SourceFile, read_source
@@ -115,7 +114,7 @@ def make_pipeline(
         tuple(market.instruments),
         market.rules,
         checksums=market.checksums(),
-        sampling=Sampling(every=config.sampling.every, interval_ms=config.sampling.interval_ms),
+        sampling=config.sampling,
         dtype=config.rows.dtype,
         ring_rows=config.rows.ring,
         on_compile=on_compile,

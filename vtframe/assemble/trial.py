@@ -18,7 +18,6 @@ from vtframe.errors import ConfigError, Fault, InputError, KernelError, VtframeE
 from vtframe.features.fuse import fuse
 from vtframe.features.inputs import unmet
 from vtframe.features.plan import Asked, plan
-from vtframe.features.sampling import Sampling
 from vtframe.inference.schema import strangers
 from vtframe.kernels import announcing
 from vtframe.kernels.cache import KernelCache
@@ -75,15 +74,10 @@ def _look_at_feed(examined: Examined, announce: Callable[[str], None], faults: l
 
 def _compile(examined: Examined, faults: list[Fault]) -> None:
     """Compile the pipeline, or take it from the cache. Where a feature does not compile, the others are tried without it."""
-    table = examined.config.sampling
-    try:
-        sampling = Sampling(every=table.every, interval_ms=table.interval_ms)
-    except ValueError:  # a fault already
-        return
-    left = list(examined.features)
+    config, left = examined.config, list(examined.features)
     while left := _fed(left):
         try:
-            fuse(plan([one.feature for one, _ in left]), sampling, examined.config.rows.dtype, KernelCache())
+            fuse(plan([one.feature for one, _ in left]), config.sampling, config.rows.dtype, KernelCache())
         except KernelError as e:
             broken = [(one.feature, place) for one, place in left if one.feature.label == e.feature]
             faults += [place.fault(str(e)) for _, place in broken] or [Fault(problem=str(e))]

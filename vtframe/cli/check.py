@@ -61,7 +61,7 @@ def _print_summary(examined: Examined, trial: Trial) -> None:
     table.add_column()
     table.add_row("feed", ": ".join(part for part in (type(parts.feed).name, ", ".join(trial.instruments)) if part))
     table.add_row("features", ", ".join(feature.label for feature in parts.features))
-    table.add_row("rows", f"{len(examined.columns)} columns of {config.rows.dtype}, sampled by {config.sampling.rule}")
+    table.add_row("rows", f"{len(examined.columns)} columns of {config.rows.dtype}, sampled by {config.sampling}")
     for model in parts.models:
         bundle = examined.bundles[model.name]
         table.add_row("model", f"{model.name}: {bundle.backend}, {bundle.window} row(s), {model.where}, {bundle.hash[:12]}")

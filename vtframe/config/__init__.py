@@ -3,7 +3,7 @@
 from vtframe.config.decode import decode_part, decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.read import in_order, read_config
-from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, Use
+from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 
 __all__ = [
     "Config",
@@ -13,7 +13,6 @@ __all__ = [
     "ModelTable",
     "Place",
     "RowsTable",
-    "SamplingTable",
     "SessionTable",
     "Use",
     "decode_part",

@@ -46,8 +46,16 @@ def decode_table(
 
     Every field of ``cls`` has a default; those named in ``required`` must be given nevertheless.
     """
+    values, faults = decode_fields(cls, raw, place, required=required, besides=besides)
+    return cls(**values), faults
+
+
+def decode_fields(
+    cls: type[S], raw: Mapping[str, Any], place: Place, *, required: Collection[str] = (), besides: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Fault]]:
+    """The fields of ``cls`` that ``raw`` gives, by name, and the faults of the others."""
     faults = []
-    values = {}
+    values: dict[str, Any] = {}
     fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
     for key, value in raw.items():
         if key in besides:
@@ -58,7 +66,7 @@ def decode_table(
         if field is not None and not wrong:
             values[field.name] = msgspec.convert(value, field.type)
     faults += [_missing(fields[key], place) for key in required if key not in raw]
-    return cls(**values), faults
+    return values, faults
 
 
 def value_faults(annotation: Any, value: Any, place: Place) -> list[Fault]:

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from vtframe.config.decode import decode_table
+from vtframe.api.sampling import Sampling, clashes
+from vtframe.config.decode import decode_fields, decode_table
 from vtframe.config.document import Document, Place, read_document
-from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SamplingTable, SessionTable, Use
+from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 from vtframe.config.wording import found
 from vtframe.errors import Fault, nearest
 
@@ -144,15 +145,17 @@ class _Reader:
             return None
         return self._use(raw, place)
 
-    def _sampling(self) -> SamplingTable:
-        table = self._single("sampling", SamplingTable)
-        place = self._document.root.at("sampling")
-        if table.every == "clock" and table.interval_ms is None:
-            self._faults.append(place.at("interval_ms").fault('missing; expected an integer, at least 1, with every = "clock"'))
-        if table.every != "clock" and table.interval_ms is not None:
-            problem = f'found {table.interval_ms} with every = "{table.every}"'
-            self._faults.append(place.at("interval_ms").fault(problem, 'an interval goes with every = "clock" only'))
-        return table
+    def _sampling(self) -> Sampling:
+        raw, place = self._document.data.get("sampling", {}), self._document.root.at("sampling")
+        if not isinstance(raw, dict):
+            self._wrong_shape(place, raw, "a table: [sampling]")
+            return Sampling()
+        values, faults = decode_fields(Sampling, raw, place)
+        if not faults:
+            rule = {"every": "frame", "interval_ms": None, "leaders": False, **values}
+            faults = [place.at(clash.key).fault(clash.problem, clash.hint) for clash in clashes(**rule)]
+        self._faults += faults
+        return Sampling() if faults else Sampling(**values)
 
     def _models(self) -> tuple[ModelTable, ...]:
         models: list[ModelTable] = []

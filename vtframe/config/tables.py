@@ -10,6 +10,7 @@ import msgspec
 import tomli_w
 from msgspec import Meta
 
+from vtframe.api.sampling import Sampling
 from vtframe.config.document import Document, Place
 from vtframe.config.lines import KeyPath
 
@@ -31,18 +32,6 @@ class SessionTable(msgspec.Struct, frozen=True, kw_only=True):
     plugins: tuple[str, ...] = ()  # installed plugins to load; what is not named is not imported
     local: tuple[str, ...] = ()  # Python files, relative to the configuration
     sessions: str = "sessions"  # the folder that session folders go into, relative to the configuration
-
-
-class SamplingTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[sampling]``: when a row is made."""
-
-    every: Literal["frame", "bbo", "trade", "clock"] = "frame"
-    interval_ms: Annotated[int, Meta(ge=1)] | None = None  # for "clock" alone
-
-    @property
-    def rule(self) -> str:
-        """The rule in words, as bundles state it: ``frame``, ``bbo``, ``trade`` or ``clock 100 ms``."""
-        return f"clock {self.interval_ms} ms" if self.every == "clock" else self.every
 
 
 class RowsTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     document: Document
     session: SessionTable
     feed: Use | None
-    sampling: SamplingTable
+    sampling: Sampling
     rows: RowsTable
     features: tuple[Use, ...]
     models: tuple[ModelTable, ...]

@@ -1,7 +1,7 @@
 """From frames to rows: all features of a pipeline in one compiled kernel, the same live and in batch."""
 
+from vtframe.api import Sampling
 from vtframe.features.pipeline import Pipeline, PipelineCounts, RowBatch
-from vtframe.features.sampling import Sampling
 from vtframe.features.schema import schema_hash
 from vtframe.kernels.fingerprint import fingerprint, fingerprint_parts
 

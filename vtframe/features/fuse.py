@@ -11,18 +11,17 @@ import numpy as np
 from numba import types
 
 import vtframe
-from vtframe.api import BookTop, Delta, Moment, Trade
+from vtframe.api import BookTop, Delta, Moment, Sampling, Trade
 from vtframe.book import shift
 from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
-from vtframe.features import generate, loop, python_calls
+from vtframe.features import generate, loop, python_calls, row
 from vtframe.features import layout as at
 from vtframe.features.compile_error import REFUSALS, explain
 from vtframe.features.plan import HOOKS, Plan, state_type
 from vtframe.features.python_calls import call_python
-from vtframe.features.sampling import Sampling
 from vtframe.kernels import bind
 from vtframe.kernels.bind import Binder, compiled
 from vtframe.kernels.cache import Generated, KernelCache
@@ -32,7 +31,7 @@ from vtframe.kernels.fingerprint import fingerprint_parts
 SIGNATURE = types.int64(HANDLES, types.int64, types.int64)
 """Of the entry: (table of arrays, first frame, last frame) -> one of layout's codes."""
 _RULES = {"frame": loop.FRAME, "bbo": loop.BBO, "trade": loop.TRADE, "clock": loop.CLOCK}
-_LOOP = loop.__name__
+_COMPILED = (loop, row)  # modules whose hooks and constants in capitals a pipeline replaces
 _ATTACH = {
     "frames_at": array_at(FRAME, 1),
     "events_at": array_at(EVENT, 1),
@@ -71,6 +70,7 @@ def fuse(layout: Plan, sampling: Sampling, dtype: RowType, cache: KernelCache) -
         "WARMUP": layout.warmup,
         "WITH_DELTAS": any(placed.kernel.on_delta is not None for placed in layout.placed),
         "LED": any(placed.leader is not None for placed in layout.placed),
+        "FOLLOW": sampling.leaders,
     }
     digest = _digest(layout, source, constants)
     labels = ", ".join(placed.feature.label for placed in layout.placed)
@@ -108,10 +108,12 @@ def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str,
             function = getattr(placed.kernel, hook)
             if function is not None and not generate.is_called_back(placed):
                 module[f"{hook}_{k}"] = kernels.root(function, placed.feature.label)
-    replace: dict[Any, Any] = {(_LOOP, name): value for name, value in constants.items()}
-    for hook in ("restart", "borrow", *HOOKS):
-        module[hook] = compiled(module[hook])
-        replace[getattr(loop, hook)] = module[hook]
+    replace: dict[Any, Any] = {(source.__name__, name): value for source in _COMPILED for name, value in constants.items()}
+    hooks = {
+        name: getattr(source, name) for source in _COMPILED for name in ("restart", "borrow", *HOOKS) if hasattr(source, name)
+    }
+    for name, hook in hooks.items():
+        module[name] = replace[hook] = compiled(module[name])
     binder = Binder(module["__name__"], replace)
     module["loop"] = binder.bind(loop.run, "vtframe")  # type: ignore[arg-type]
     module["replay"] = binder.bind(loop.replay, "vtframe")  # type: ignore[arg-type]

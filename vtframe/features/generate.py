@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from vtframe.api import Sampling
 from vtframe.book import meta as m
 from vtframe.domain import BookState
 from vtframe.features import layout as at
 from vtframe.features.plan import HOOKS, Placed, Plan
-from vtframe.features.sampling import Sampling
 from vtframe.kernels.bind import settings
 
 ARRAYS = ("frames", "events", "books", "ints", "floats", "values", "rows", "control")

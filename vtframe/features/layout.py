@@ -24,7 +24,8 @@ AGE = m.COLUMNS + 2  # rows since the book became live
 ORDER = m.COLUMNS + 3  # of instrument k: which instrument's row is made k-th at a boundary of the clock
 INSTRUMENT = m.COLUMNS + 4  # its own index
 CALLBACK = m.COLUMNS + 5  # address of this process's way to features that run as Python; 0 where there are none
-INT_STATE = m.COLUMNS + 6
+LEADS = m.COLUMNS + 6  # 1 where other instruments' rows show cells of this one
+INT_STATE = m.COLUMNS + 7
 
 # floats: float64 (instrument, ...); units, the best levels, the features' cells, the features' memory
 PRICE_SCALE = 0

@@ -34,6 +34,7 @@ def lead(ints: NDArray[Any], layout: Plan, instruments: Sequence[Instrument]) ->
         leaders[k] = names.index(wanted)
         ints[:, placed.leader] = leaders[k]
         ints[leaders[k], placed.leader] = -1  # its own: computed, not shown
+        ints[leaders[k], at.LEADS] = 1
     first = _leaders_first(layout, leaders)
     ints[:, at.ORDER] = [*first, *(index for index in range(len(names)) if index not in first)]
 

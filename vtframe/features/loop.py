@@ -16,16 +16,15 @@ from vtframe.book.levels import change, clear, fits, is_crossed, note_best, trun
 from vtframe.book.sequence import BROKEN, NONE, OLD, check, mark_gap
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
+from vtframe.features.row import borrow, follow, tick, write_row
 
 FRAME, BBO, TRADE, CLOCK = 0, 1, 2, 3
 
 EVERY = FRAME  # the sampling rule
 DEPTH = 1  # levels that kernels see
-OUT = at.TOP + 4  # the features' cells in f
-COLUMNS = 0  # of a row
-WARMUP = 0  # rows after a resync that are not valid
 WITH_DELTAS = False  # whether a feature takes level changes
 LED = False  # whether a feature shows another instrument's cells
+FOLLOW = False  # whether a leader's rows make rows of the others
 
 LIVE = int(BookState.LIVE)
 SYNCING = int(BookState.SYNCING)
@@ -46,10 +45,6 @@ def restart(n: Any, f: Any) -> None:
     """Every feature starts afresh: empty memory, nan in its cells; those of a leader stay as they are."""
 
 
-def borrow(ints: Any, floats: Any, n: Any, f: Any) -> None:
-    """Show the leaders' cells as they are; nan where a leader's book is not live or not warm."""
-
-
 def on_delta(ts_event: int, ts_recv: int, side: int, price: float, quantity: float, previous: float, n: Any, f: Any) -> None:
     """A level changes."""
 
@@ -60,10 +55,6 @@ def on_trade(ts_event: int, ts_recv: int, side: int, price: float, quantity: flo
 
 def on_frame(ts_event: int, ts_recv: int, n: Any, f: Any) -> None:
     """The book changed."""
-
-
-def on_row(ts_event: int, ts_recv: int, n: Any, f: Any) -> None:
-    """A row is about to be written."""
 
 
 def run(
@@ -78,7 +69,7 @@ def run(
         control[at.POSITION] = index
         if instrument < 0 or instrument >= len(books) or begin < 0 or end < begin or end > len(events):
             return at.BAD
-        if control[at.COUNT] >= control[at.LIMIT]:
+        if control[at.COUNT] + (len(ints) if FOLLOW else 1) > control[at.LIMIT]:
             return at.FULL
         if EVERY == CLOCK and not tick(frame["input"], frame["ts_recv"], ints, floats, values, rows, control):
             return at.FULL
@@ -107,6 +98,8 @@ def run(
             due = take_status(events, begin, end, n)
         if due:
             write_row(instrument, frame["input"], frame["ts_recv"], n, f, values, rows, control)
+            if FOLLOW and n[at.LEADS]:
+                follow(instrument, frame["input"], frame["ts_recv"], ints, floats, values, rows, control)
         if code != at.DONE:
             return code
     control[at.POSITION] = last
@@ -287,6 +280,8 @@ def finish(
     settle(ts_recv, books[instrument], n, f)
     if EVERY == FRAME or EVERY == BBO:
         write_row(instrument, number, ts_recv, n, f, values, rows, control)
+        if FOLLOW and n[at.LEADS]:
+            follow(instrument, number, ts_recv, ints, floats, values, rows, control)
 
 
 def settle(ts_recv: int, book: Any, n: Any, f: Any) -> None:
@@ -334,63 +329,3 @@ def show_top(book: Any, n: Any, f: Any) -> None:
             else:
                 f[start + k] = np.nan
                 f[start + DEPTH + k] = 0.0
-
-
-def tick(number: int, ts_recv: int, ints: Any, floats: Any, values: Any, rows: Any, control: Any) -> bool:
-    """Make the clock rows that are due before ``ts_recv``'s input; False where there is no room for them."""
-    interval = control[at.INTERVAL]
-    if control[at.NEXT_CLOCK] == 0:
-        control[at.NEXT_CLOCK] = (ts_recv // interval + 1) * interval
-    while control[at.NEXT_CLOCK] <= ts_recv:
-        if control[at.COUNT] + len(ints) >= control[at.LIMIT]:
-            return False
-        for place in range(len(ints)):
-            instrument = ints[place, at.ORDER]  # leaders first
-            n = ints[instrument]
-            f = floats[instrument]
-            if LED:
-                borrow(ints, floats, n, f)
-            write_row(instrument, number, control[at.NEXT_CLOCK], n, f, values, rows, control)
-        control[at.NEXT_CLOCK] += interval
-    return True
-
-
-def write_row(instrument: int, number: int, ts_recv: int, n: Any, f: Any, values: Any, rows: Any, control: Any) -> None:
-    """Append a row to the ring, twice. Only a live book's row carries values; it is valid once warm, if all are finite."""
-    ts_event = n[m.TS_EVENT]
-    live = n[m.STATE] == LIVE
-    valid = live and n[at.AGE] >= WARMUP
-    if live:
-        on_row(ts_event, ts_recv, n, f)
-        n[at.AGE] += 1
-    slot = n[at.SLOT]
-    capacity = rows.shape[1] >> 1
-    once = values[instrument, slot]
-    again = values[instrument, slot + capacity]
-    for k in range(COLUMNS):
-        once[k] = f[OUT + k] if live else np.nan
-        value = once[k]  # as the ring's type holds it
-        if not value - value == 0.0:  # noqa: SIM201 - nan or infinite
-            valid = False
-            if value != value:  # noqa: PLR0124
-                once[k] = np.nan  # one nan, whatever bits the kernel made
-        again[k] = once[k]
-    for place in range(slot, slot + capacity + 1, capacity):
-        row = rows[instrument, place]
-        row["number"] = n[at.HEAD]
-        row["input"] = number
-        row["ts_event"] = ts_event
-        row["ts_recv"] = ts_recv
-        row["update_id"] = n[m.LAST_ID]
-        row["bid"] = n[m.BID]
-        row["bid_quantity"] = n[m.BID_QUANTITY]
-        row["ask"] = n[m.ASK]
-        row["ask_quantity"] = n[m.ASK_QUANTITY]
-        row["instrument"] = instrument
-        row["state"] = n[m.STATE]
-        row["valid"] = valid
-    n[at.HEAD] += 1
-    n[at.SLOT] = slot + 1 if slot + 1 < capacity else 0
-    control[at.NEW + control[at.COUNT]] = instrument
-    control[at.COUNT] += 1
-    control[at.ROWS] += 1

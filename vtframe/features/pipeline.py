@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Feature, InputFeature
+from vtframe.api import Feature, InputFeature, Sampling
 from vtframe.book import Books
 from vtframe.book import meta as m
 from vtframe.book.checksum import code_of
@@ -29,7 +29,6 @@ from vtframe.features.generate import ARRAYS
 from vtframe.features.leaders import lead
 from vtframe.features.plan import plan
 from vtframe.features.python_calls import PythonCalls
-from vtframe.features.sampling import Sampling
 from vtframe.features.schema import input_features, schema_hash
 from vtframe.kernels.bind import settings
 from vtframe.kernels.cache import KernelCache
@@ -88,6 +87,8 @@ class Pipeline:
             raise ValueError(f"one sequence rule per instrument: found {len(rules)} for {len(instruments)}")
         self.sampling = sampling or Sampling()
         layout = plan(features)
+        if self.sampling.leaders and all(placed.leader is None for placed in layout.placed):
+            raise ValueError("rows at leaders' events are asked for, and no feature has a leader: instrument is empty in all")
         self.columns = layout.columns
         self.depth = layout.depth
         self.warmup = layout.warmup
@@ -131,7 +132,11 @@ class Pipeline:
         )
         empty = Records(frames=1, events=1)
         self._frames, self._events = empty.frames, empty.events
-        self._limit = len(instruments) + 1 if self.sampling.every == "clock" else 1  # rows that one input may need room for
+        self._limit = 1  # rows that one input may need room for
+        if self.sampling.every == "clock":
+            self._limit = count + 1
+        elif self.sampling.leaders:
+            self._limit = count
         self._limit = max(self._limit, ring_rows // 2)
         self.on_full: Callable[[], None] | None = None
         self._control = np.zeros(at.NEW + self._limit, np.int64)

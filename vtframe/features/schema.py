@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from vtframe.api import Feature, InputFeature, KernelError
+from vtframe.api import Feature, InputFeature, KernelError, Sampling
 from vtframe.features.plan import Plan
-from vtframe.features.sampling import Sampling
 
 
 def input_features(layout: Plan) -> list[InputFeature]:
@@ -33,5 +32,8 @@ def _settings(feature: Feature) -> dict[str, Any]:
 
 def schema_hash(schema: Sequence[InputFeature], sampling: Sampling, dtype: str) -> str:
     """16 hex digits over everything that says what a row holds: features, settings, order, sampling, number type."""
-    text = msgspec.json.encode([schema, sampling, dtype], order="sorted")
+    rule = msgspec.to_builtins(sampling)
+    if not sampling.leaders:  # rows are what they were before there was such a rule
+        del rule["leaders"]
+    text = msgspec.json.encode([schema, rule, dtype], order="sorted")
     return hashlib.sha256(text).hexdigest()[:16]
