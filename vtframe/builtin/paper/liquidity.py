@@ -6,6 +6,7 @@ from vtframe.api import BookReader
 from vtframe.domain import Side
 
 _PAGE = 32  # levels looked at in one go
+_TAKEN = 64  # levels taken from, of one side, beyond which those that have changed since are looked for
 
 
 class Liquidity:
@@ -58,5 +59,9 @@ class Liquidity:
         """Remove what a fill consumed."""
         displayed = self._books.quantity_at(instrument, side, price)
         levels = self._taken.setdefault((instrument, side), {})
+        if len(levels) > _TAKEN:  # updates between our orders are not seen here
+            for other, (_, then) in tuple(levels.items()):
+                if self._books.quantity_at(instrument, side, other) != then:
+                    del levels[other]
         used, then = levels.get(price, (0, displayed))
         levels[price] = ((used if then == displayed else 0) + quantity, displayed)
