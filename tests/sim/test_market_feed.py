@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vtframe.builtin.market.feed import BLOCK, START_NS, EmbeddedMarket
 from vtframe.builtin.market.hooks import register_feeds
 from vtframe.clock import EventClock
 from vtframe.domain import InstrumentKind, Records, SequenceRule
+from vtframe.kernels import Generated, KernelCache
 
 CONTEXT = FeedContext(codecs={}, folder=Path(), clock=EventClock())
 
@@ -62,6 +64,22 @@ def test_open_tells_the_instruments_and_the_sequence_rule() -> None:
     assert feed.sequence_rule(0) is SequenceRule.PREVIOUS
     assert feed.codec() is None
     assert EmbeddedMarket.market_time
+
+
+def test_what_compiling_the_market_takes_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start compiles for seconds: the kernel cache says so, and the feed hands it on."""
+    compiled: list[str] = []
+
+    def load(self: KernelCache, code: Generated) -> Callable[..., int]:
+        if code.digest not in compiled:
+            compiled.append(code.digest)
+            self._report(f"compiling {code.what}")
+        return lambda *_: 1
+
+    monkeypatch.setattr(KernelCache, "load", load)
+    told: list[str] = []
+    EmbeddedMarket(instruments=3).open(msgspec.structs.replace(CONTEXT, announce=told.append))
+    assert told == ["compiling the embedded market; kept for the next start"]
 
 
 def test_it_ends_when_the_simulated_time_is_over() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +36,40 @@ def stream(market: SimulatedMarket, *, block: int, frames: int) -> tuple[np.ndar
 
 def digest(arrays: tuple[np.ndarray, np.ndarray]) -> str:
     return hashlib.sha256(arrays[0].tobytes() + arrays[1].tobytes()).hexdigest()
+
+
+_PLAIN = """
+import sys
+from test_simulated_market import digest, make, mixed
+sys.stdout.write(digest(mixed(make("calm", 11))))
+"""
+
+
+def mixed(market: SimulatedMarket) -> tuple[np.ndarray, np.ndarray]:
+    """A short stream with orders from outside of every sort; its reports, too, are in what is returned."""
+    records = Records()
+    market.generate(records, frames=40)
+    for k in range(40):
+        ts, side = market.now_ns + 20_000_000, Side.BUY if k % 2 else Side.SELL
+        price = market.reference + k % 7 - 3
+        order = market.submit_limit(records, ts=ts, side=side, price=price, quantity=5 + k, rests=k % 5 != 0)
+        if k % 3 == 0:
+            market.submit_market(records, ts=ts + 1000, side=side, quantity=20 * k + 1)
+        if k % 4 == 0:
+            market.cancel(records, ts=ts + 2000, order=order)
+    reports = market.take_reports()
+    assert len(reports) > 20
+    frames, events = records.frames[: records.n_frames], records.events[: records.n_events]
+    return frames, np.frombuffer(events.tobytes() + reports.tobytes(), np.uint8)
+
+
+def test_the_compiled_market_makes_the_bytes_that_its_python_makes() -> None:
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(__file__).parent)}
+    plain = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _PLAIN], env=environment, capture_output=True, text=True, check=False
+    )
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout == digest(mixed(make("calm", 11)))
 
 
 class Book:

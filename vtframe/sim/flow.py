@@ -1,5 +1,5 @@
 """The queue-reactive order flow: Huang, Lehalle and Rosenbaum (2015), "Simulating and Analyzing Order Book Data: The
-Queue-Reactive Model", JASA 110(509). Every function is compiled and works on State and Tables.
+Queue-Reactive Model", JASA 110(509). Plain Python that is compiled with the market, and works on State and Tables.
 
 Level i of a side waits for limit orders and cancels at rates that depend on i and on the queue's own size; the best queues
 also for market orders and for being pulled (a burst that empties them as one; its rate depends on the imbalance). Waiting
@@ -24,7 +24,6 @@ from vtframe.sim.intensities import (
     QUEUE,
     Tables,
 )
-from vtframe.sim.kernel import kernel
 from vtframe.sim.matching import cancel_outside, cancel_simulated, match, place, quantity_at, remove, touch
 from vtframe.sim.state import (
     AFTER,
@@ -61,7 +60,6 @@ _PIECES = 32  # a drawn queue is made of at most so many orders
 _FLOOR = 2 * HALF  # the reference price turns around here: prices stay positive
 
 
-@kernel
 def bucket(lots: int, unit: int) -> int:
     """Number of the bucket of a queue of ``lots``: 0 empty, then (0, 1], (1, 2], (2, 4] ... (128, 256] units, more."""
     if lots <= 0:
@@ -73,19 +71,16 @@ def bucket(lots: int, unit: int) -> int:
     return index
 
 
-@kernel
 def _draw(state: State, tables: Tables, row: int) -> int:
     value: int = tables.lots[row, int(uniform(state.random, FLOW) * DRAWS)]
     return value
 
 
-@kernel
 def imbalance_bin(own: int, opposite: int) -> int:
     """Which of the equal parts of [-1, 1] the imbalance (own - opposite) / (own + opposite) is in; own queue not empty."""
     return min(BUCKETS - 1, own * BUCKETS // (own + opposite))
 
 
-@kernel
 def _refresh_best(state: State, tables: Tables, side: int) -> None:
     """Set the rate of market orders and pulls that hit the best queue of ``side``: by its size, and by the imbalance."""
     reference = state.scalars[REFERENCE]
@@ -100,7 +95,6 @@ def _refresh_best(state: State, tables: Tables, side: int) -> None:
     rates[index] = rate
 
 
-@kernel
 def refresh_level(state: State, tables: Tables, side: int, level: int) -> None:
     """Set the rates of one level from its queue, and keep the sum."""
     reference = state.scalars[REFERENCE]
@@ -119,7 +113,6 @@ def refresh_level(state: State, tables: Tables, side: int, level: int) -> None:
         _refresh_best(state, tables, -1)
 
 
-@kernel
 def refresh_all(state: State, tables: Tables) -> None:
     """Set every rate and add them up afresh, so that rounding does not pile up."""
     for level in range(1, state.scalars[LEVELS] + 1):
@@ -132,7 +125,6 @@ def refresh_all(state: State, tables: Tables) -> None:
     state.rates[last] = total
 
 
-@kernel
 def _fill_level(state: State, tables: Tables, side: int, level: int, row: int) -> None:
     """Draw a queue from ``row`` and place it as orders of the usual sizes."""
     lots = _draw(state, tables, row)
@@ -147,7 +139,6 @@ def _fill_level(state: State, tables: Tables, side: int, level: int, row: int) -
         pieces += 1
 
 
-@kernel
 def _leave_window(state: State, reference: int) -> None:
     """Cancel what is further than HALF from the new ``reference``, so that its slots are free for other prices."""
     old = state.scalars[REFERENCE]
@@ -162,7 +153,6 @@ def _leave_window(state: State, reference: int) -> None:
                 remove(state, index)
 
 
-@kernel
 def redraw(state: State, tables: Tables, direction: int, ticks: int, first_row: int) -> None:
     """Move the reference price and draw the whole book anew; orders from outside stay, and trade where they now cross.
 
@@ -185,7 +175,6 @@ def redraw(state: State, tables: Tables, direction: int, ticks: int, first_row: 
     scalars[MOVED] = 1
 
 
-@kernel
 def _shift(state: State, tables: Tables, direction: int) -> None:
     """Move the reference price by one tick; the level that leaves is canceled, the level that enters is drawn."""
     scalars = state.scalars
@@ -198,7 +187,6 @@ def _shift(state: State, tables: Tables, direction: int) -> None:
     scalars[MOVED] = 1
 
 
-@kernel
 def follow(state: State, tables: Tables, bid_lots: int, ask_lots: int) -> None:
     """Move the reference price, perhaps, if a best queue that held ``bid_lots`` or ``ask_lots`` is empty now."""
     scalars = state.scalars
@@ -223,7 +211,6 @@ def follow(state: State, tables: Tables, bid_lots: int, ask_lots: int) -> None:
         _shift(state, tables, direction)
 
 
-@kernel
 def _find_order(state: State, tables: Tables, price: int) -> int:
     """One simulated order at ``price``, at a measured place in its queue."""
     slot = price & _MASK
@@ -242,7 +229,6 @@ def _find_order(state: State, tables: Tables, price: int) -> int:
     return index
 
 
-@kernel
 def _cancel(state: State, tables: Tables, price: int, lots: int) -> None:
     """Cancel ``lots`` of the simulation's orders at ``price``: whole orders, and a part of the last."""
     slot = price & _MASK
@@ -259,7 +245,6 @@ def _cancel(state: State, tables: Tables, price: int, lots: int) -> None:
             return
 
 
-@kernel
 def step(state: State, tables: Tables) -> None:
     """One simulated order arrives; which one, by the rates."""
     scalars, rates = state.scalars, state.rates
@@ -300,7 +285,6 @@ def step(state: State, tables: Tables) -> None:
     follow(state, tables, bid_lots, ask_lots)
 
 
-@kernel
 def start(state: State, tables: Tables) -> None:
     """Draw the first book, around the reference price as it is."""
     redraw(state, tables, 0, 0, QUEUE)

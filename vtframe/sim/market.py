@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.domain import Records, Side
-from vtframe.sim.compiled import act, generate
+from vtframe.buffers.native import retarget, table
+from vtframe.domain import EVENT, FRAME, Records, Side
+from vtframe.sim.compiled import ADVANCE, EVENTS, FRAMES, compile_market
 from vtframe.sim.intensities import Tables
 from vtframe.sim.publication import CANCEL_ORDER, LIMIT_ORDER, MARKET_ORDER, STEP_EVENTS, STEP_FRAMES
 from vtframe.sim.state import (
@@ -70,7 +71,6 @@ class SimulatedMarket:
     ) -> None:
         if start_price < 2 * SLOTS:
             raise ValueError(f"start_price must be at least {2 * SLOTS} ticks, found {start_price}")
-        self._tables = tables
         self._state = new_state(
             tables,
             seed=seed,
@@ -81,6 +81,10 @@ class SimulatedMarket:
             jitter_ns=jitter_ns,
         )
         self._counts: NDArray[np.int64] = np.zeros(2, np.int64)
+        self._frames, self._events = np.zeros(1, FRAME), np.zeros(1, EVENT)
+        self._kept = [*self._state, *tables[:5], self._counts]  # the table below holds their addresses only
+        self._handles = table([*self._kept, self._frames, self._events])
+        self._run = compile_market()
 
     def generate(self, records: Records, *, frames: int, until_ns: int = FOREVER) -> bool:
         """Append at most ``frames`` + 1 frames (a trade and its depth change stay together) of what happens up to ``until_ns``.
@@ -89,12 +93,7 @@ class SimulatedMarket:
         up and must be taken first.
         """
         records.reserve(frames=frames + STEP_FRAMES, events=2 * frames + STEP_EVENTS)
-        counts = self._counts
-        counts[:] = records.n_frames, records.n_events
-        limit = records.n_frames + frames
-        done = generate(self._state, self._tables, records.frames, records.events, counts, limit, until_ns)
-        records.n_frames, records.n_events = int(counts[0]), int(counts[1])
-        return bool(done)
+        return bool(self._call(records, (ADVANCE, until_ns, 0, 0, 0, 0), records.n_frames + frames))
 
     def submit_limit(self, records: Records, *, ts: int, side: Side, price: int, quantity: int, rests: bool = True) -> int:
         """A limit order from outside takes effect at ``ts``; what happens until then, and what it does, is appended.
@@ -169,8 +168,15 @@ class SimulatedMarket:
 
     def _act(self, records: Records, order: tuple[int, int, int, int, int, int]) -> int:
         records.reserve(frames=STEP_FRAMES, events=STEP_EVENTS)
-        counts = self._counts
-        counts[:] = records.n_frames, records.n_events
-        answer = act(self._state, self._tables, records.frames, records.events, counts, order)
-        records.n_frames, records.n_events = int(counts[0]), int(counts[1])
-        return int(answer)
+        return self._call(records, order, 0)
+
+    def _call(self, records: Records, what: tuple[int, int, int, int, int, int], limit: int) -> int:
+        """The compiled market's answer; what it makes is appended to the records, which have room for it."""
+        if records.frames is not self._frames or records.events is not self._events:
+            self._frames, self._events = records.frames, records.events
+            retarget(self._handles, FRAMES, self._frames)
+            retarget(self._handles, EVENTS, self._events)
+        self._counts[:] = records.n_frames, records.n_events
+        answer = int(self._run(self._handles, *what, limit))
+        records.n_frames, records.n_events = int(self._counts[0]), int(self._counts[1])
+        return answer

@@ -1,11 +1,10 @@
 """Price-time matching: the best price first, within a price the oldest order first; a book that never crosses.
 
-Every function is compiled and works on State. Sides are 1 (bid, buy) and -1 (ask, sell).
+Plain Python that is compiled with the market (vtframe.sim.compiled). Works on State; sides are 1 (bid, buy) and -1 (ask, sell).
 """
 
 from __future__ import annotations
 
-from vtframe.sim.kernel import kernel
 from vtframe.sim.state import (
     AFTER,
     ASK,
@@ -48,7 +47,6 @@ from vtframe.sim.state import (
 _MASK = SLOTS - 1
 
 
-@kernel
 def quantity_at(state: State, side: int, price: int) -> int:
     """Lots resting at ``price`` on ``side``."""
     slot = price & _MASK
@@ -56,7 +54,6 @@ def quantity_at(state: State, side: int, price: int) -> int:
     return lots
 
 
-@kernel
 def touch(state: State, price: int) -> None:
     """Remember that the level at ``price`` may differ from what was published."""
     slot = price & _MASK
@@ -66,20 +63,18 @@ def touch(state: State, price: int) -> None:
         state.scalars[TOUCHED] += 1
 
 
-@kernel
 def report(state: State, kind: int, number: int, side: int, price: int, lots: int, leaves: int) -> None:
     row = state.reports[state.scalars[REPORTED]]
-    row.ts_event = state.scalars[NOW]
-    row.order = number
-    row.price = price
-    row.quantity = lots
-    row.leaves = leaves
-    row.side = side
-    row.kind = kind
+    row["ts_event"] = state.scalars[NOW]
+    row["order"] = number
+    row["price"] = price
+    row["quantity"] = lots
+    row["leaves"] = leaves
+    row["side"] = side
+    row["kind"] = kind
     state.scalars[REPORTED] += 1
 
 
-@kernel
 def _find_next(state: State, side: int, price: int) -> int:
     """The best price of ``side`` behind ``price``; 0 or NO_ASK where the side is empty."""
     if state.scalars[BID_LEVELS if side == 1 else ASK_LEVELS] == 0:
@@ -90,7 +85,6 @@ def _find_next(state: State, side: int, price: int) -> int:
     return price
 
 
-@kernel
 def _append(state: State, side: int, price: int, lots: int, number: int, outside: int) -> bool:
     """Put an order at the end of its queue; False where the pool is full."""
     scalars, levels, orders = state.scalars, state.levels, state.orders
@@ -130,7 +124,6 @@ def _append(state: State, side: int, price: int, lots: int, number: int, outside
     return True
 
 
-@kernel
 def remove(state: State, index: int) -> None:
     """Take an order, with what is left of it, out of its queue."""
     scalars, levels, orders = state.scalars, state.levels, state.orders
@@ -172,7 +165,6 @@ def remove(state: State, index: int) -> None:
                 scalars[ASK] = _find_next(state, -1, price)
 
 
-@kernel
 def _print(state: State, side: int, price: int, lots: int) -> None:
     """Add to this instant's trades: one for each price that the aggressor trades at."""
     count = state.scalars[PRINTS]
@@ -186,7 +178,6 @@ def _print(state: State, side: int, price: int, lots: int) -> None:
     state.scalars[PRINTS] = count + 1
 
 
-@kernel
 def match(state: State, side: int, limit: int, lots: int, number: int, outside: int) -> int:
     """Trade up to ``lots`` for an aggressor on ``side`` at ``limit`` or better; returns what is left."""
     scalars, levels, orders = state.scalars, state.levels, state.orders
@@ -214,7 +205,6 @@ def match(state: State, side: int, limit: int, lots: int, number: int, outside: 
     return lots
 
 
-@kernel
 def place(state: State, side: int, price: int, lots: int, outside: int, rests: int) -> int:
     """A limit order: it trades with what crosses it, and the rest waits in its queue (``rests``) or is gone. Its number."""
     number: int = state.scalars[ORDER_NUMBER]
@@ -227,7 +217,6 @@ def place(state: State, side: int, price: int, lots: int, outside: int, rests: i
     return number
 
 
-@kernel
 def cancel_simulated(state: State, price: int) -> None:
     """Every order of the simulation at ``price`` goes; orders from outside stay."""
     levels, orders = state.levels, state.orders
@@ -240,7 +229,6 @@ def cancel_simulated(state: State, price: int) -> None:
         index = after
 
 
-@kernel
 def cancel_outside(state: State, number: int) -> int:
     """Cancel an order from outside; the lots that were left, 0 where it is not working."""
     for at in range(state.scalars[OUTSIDE]):

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from vtframe.domain import EventFlag, EventKind, FrameKind
 from vtframe.sim.flow import follow, refresh_all, refresh_level, start, step
 from vtframe.sim.intensities import Tables
-from vtframe.sim.kernel import kernel
 from vtframe.sim.matching import cancel_outside, place, quantity_at
 from vtframe.sim.state import (
     FEED,
@@ -62,24 +61,22 @@ _F_DEPTH, _F_SNAPSHOT, _F_TRADE = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT),
 LIMIT_ORDER, MARKET_ORDER, CANCEL_ORDER = 1, 2, 3
 
 
-@kernel
 def _event(
     state: State, events: Any, counts: NDArray[np.int64], kind: int, side: int, price: int, lots: int, flags: int
 ) -> None:
     event = events[counts[1]]
-    event.frame = state.scalars[FRAMES]
-    event.ts_event = state.scalars[NOW]
-    event.price = price
-    event.quantity = lots
-    event.order_id = 0
-    event.instrument = state.scalars[INSTRUMENT]
-    event.flags = flags
-    event.kind = kind
-    event.side = side
+    event["frame"] = state.scalars[FRAMES]
+    event["ts_event"] = state.scalars[NOW]
+    event["price"] = price
+    event["quantity"] = lots
+    event["order_id"] = 0
+    event["instrument"] = state.scalars[INSTRUMENT]
+    event["flags"] = flags
+    event["kind"] = kind
+    event["side"] = side
     counts[1] += 1
 
 
-@kernel
 def _frame(
     state: State, frames: Any, events: Any, counts: NDArray[np.int64], kind: int, first: int, ids: tuple[int, int, int]
 ) -> None:
@@ -87,22 +84,22 @@ def _frame(
     scalars = state.scalars
     delay = scalars[LATENCY] + int(exponential(state.random, FEED) * scalars[JITTER])
     scalars[RECEIVED] = max(scalars[RECEIVED], scalars[NOW] + delay)
-    events[counts[1] - 1].flags |= _LAST
+    last = events[counts[1] - 1]
+    last["flags"] = last["flags"] | _LAST
     frame = frames[counts[0]]
-    frame.input = scalars[FRAMES]
-    frame.ts_recv = scalars[RECEIVED]
-    frame.first_id, frame.last_id, frame.previous_id = ids
-    frame.checksum = -1
-    frame.connection = 0
-    frame.instrument = scalars[INSTRUMENT]
-    frame.kind = kind
-    frame.n_events = counts[1] - first
-    frame.first_event = first
+    frame["input"] = scalars[FRAMES]
+    frame["ts_recv"] = scalars[RECEIVED]
+    frame["first_id"], frame["last_id"], frame["previous_id"] = ids
+    frame["checksum"] = -1
+    frame["connection"] = 0
+    frame["instrument"] = scalars[INSTRUMENT]
+    frame["kind"] = kind
+    frame["n_events"] = counts[1] - first
+    frame["first_event"] = first
     counts[0] += 1
     scalars[FRAMES] += 1
 
 
-@kernel
 def publish(state: State, frames: Any, events: Any, counts: NDArray[np.int64]) -> None:
     """Emit this instant's trades, then every level whose total changed."""
     scalars, work, levels = state.scalars, state.work, state.levels
@@ -136,7 +133,6 @@ def publish(state: State, frames: Any, events: Any, counts: NDArray[np.int64]) -
     scalars[PRINTS] = 0
 
 
-@kernel
 def _settle(state: State, tables: Tables, frames: Any, events: Any, counts: NDArray[np.int64]) -> None:
     """Publish, and bring the rates up to date with the queues."""
     scalars = state.scalars
@@ -154,7 +150,6 @@ def _settle(state: State, tables: Tables, frames: Any, events: Any, counts: NDAr
     scalars[MOVED] = 0
 
 
-@kernel
 def _snapshot(state: State, frames: Any, events: Any, counts: NDArray[np.int64]) -> None:
     """The whole simulated book, best first."""
     scalars = state.scalars
@@ -174,7 +169,6 @@ def _snapshot(state: State, frames: Any, events: Any, counts: NDArray[np.int64])
     _frame(state, frames, events, counts, _F_SNAPSHOT, first, (scalars[UPDATE_ID], scalars[UPDATE_ID], -1))
 
 
-@kernel
 def advance(state: State, tables: Tables, frames: Any, events: Any, counts: NDArray[np.int64], limit: int, until: int) -> bool:
     """Append what happens up to ``until`` (ns) to the records; True when that time is reached, False when there is no more
     room for a whole instant, ``limit`` frames are made, or reports wait to be fetched. ``counts``: frames and events so far.
@@ -202,7 +196,6 @@ def advance(state: State, tables: Tables, frames: Any, events: Any, counts: NDAr
         _settle(state, tables, frames, events, counts)
 
 
-@kernel
 def obey(
     state: State,
     tables: Tables,

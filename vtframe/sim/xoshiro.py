@@ -12,8 +12,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.sim.kernel import kernel
-
 _U = np.uint64
 _11, _17, _23, _27, _30, _31, _41, _45, _19 = _U(11), _U(17), _U(23), _U(27), _U(30), _U(31), _U(41), _U(45), _U(19)
 _GOLDEN, _MIX1, _MIX2 = _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9), _U(0x94D049BB133111EB)
@@ -22,7 +20,6 @@ _LN2 = math.log(2.0)
 _HALF_ROOT = math.sqrt(0.5)
 
 
-@kernel
 def fill_state(state: NDArray[np.uint64], seed: np.uint64) -> None:
     """Fill ``state`` with the splitmix64 sequence from ``seed``, as the authors advise."""
     x = _U(seed)
@@ -34,7 +31,6 @@ def fill_state(state: NDArray[np.uint64], seed: np.uint64) -> None:
         state[index] = z ^ (z >> _31)
 
 
-@kernel
 def next_word(state: NDArray[np.uint64], at: int) -> np.uint64:
     """The next 64 random bits of the stream whose four words of state start at ``at``."""
     s0, s1, s2, s3 = state[at], state[at + 1], state[at + 2], state[at + 3]
@@ -51,13 +47,11 @@ def next_word(state: NDArray[np.uint64], at: int) -> np.uint64:
     return word
 
 
-@kernel
 def uniform(state: NDArray[np.uint64], at: int) -> float:
     """Uniform on [0, 1), 53 bits."""
     return float(np.int64(next_word(state, at) >> _11)) * _SCALE
 
 
-@kernel
 def natural_log(x: float) -> float:
     """ln x for a normal x > 0, within 1e-14 relative to max(1, |ln x|): 2 atanh((m - 1) / (m + 1)) + e ln 2, x = m 2^e."""
     m, e = math.frexp(x)
@@ -73,7 +67,6 @@ def natural_log(x: float) -> float:
     return result
 
 
-@kernel
 def exponential(state: NDArray[np.uint64], at: int) -> float:
     """Exponential with mean 1, by inversion; between 1.1e-16 and 36.8."""
     return -natural_log(1.0 - uniform(state, at))

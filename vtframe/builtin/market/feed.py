@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -13,6 +12,7 @@ from msgspec import Meta
 
 from vtframe.api import ConfigError, Fault, Feed, FeedContext, FeedSink
 from vtframe.domain import Instrument, InstrumentKind, Records, SequenceRule
+from vtframe.kernels import announcing
 from vtframe.sim import Merger, SimulatedMarket, read_calibration, tables
 
 START_NS = 1_723_161_600_000_000_000  # 2024-08-09 00:00 UTC, the evening of the recording behind the busy regime
@@ -21,7 +21,6 @@ SLICE_NS = 1_000_000_000  # several books are merged in slices of so much market
 PACE_S = 0.01  # how often a paced feed delivers
 _STRIDE = 0x9E3779B97F4A7C15  # between the seeds of several books
 PRICE_DECIMALS = 1
-_LOADING_S = 0.5  # loading the compiled kernel takes a tenth of it
 
 
 def _instrument(index: int) -> Instrument:
@@ -40,19 +39,6 @@ def _instrument(index: int) -> Instrument:
         maker_fee=Decimal("0.0002"),
         taker_fee=Decimal("0.0005"),
     )
-
-
-def _load_kernel(announce: Callable[[str], None]) -> None:
-    """Load the market's kernel, or compile it on a first start; said where that takes longer than loading does."""
-    slow = threading.Timer(_LOADING_S, announce, ("compiling the embedded market; kept for the next start",))
-    slow.daemon = True
-    slow.start()
-    calibration = tables(read_calibration(), "calm")
-    market = SimulatedMarket(
-        calibration, seed=0, start_price=1_000_000, start_ns=START_NS, instrument=0, latency_ns=0, jitter_ns=0
-    )
-    market.generate(Records(frames=64), frames=1, until_ns=START_NS + 1)
-    slow.cancel()
 
 
 class EmbeddedMarket(Feed):
@@ -87,19 +73,19 @@ class EmbeddedMarket(Feed):
                 )
             )
         chosen = tables(read_calibration(), self.regime)
-        self._markets = [
-            SimulatedMarket(
-                chosen,
-                seed=(self.seed + index * _STRIDE) % 2**64,
-                start_price=ticks,
-                start_ns=START_NS,
-                instrument=index,
-                latency_ns=round(self.latency_us * 1000),
-                jitter_ns=round(self.jitter_us * 1000),
-            )
-            for index in range(self.instruments)
-        ]
-        _load_kernel(context.announce)
+        with announcing(context.announce):  # the first market of a first start compiles the kernel
+            self._markets = [
+                SimulatedMarket(
+                    chosen,
+                    seed=(self.seed + index * _STRIDE) % 2**64,
+                    start_price=ticks,
+                    start_ns=START_NS,
+                    instrument=index,
+                    latency_ns=round(self.latency_us * 1000),
+                    jitter_ns=round(self.jitter_us * 1000),
+                )
+                for index in range(self.instruments)
+            ]
         return [_instrument(index) for index in range(self.instruments)]
 
     def look(self, context: FeedContext) -> Sequence[Instrument]:
