@@ -106,6 +106,13 @@ class ModelBackend(Part):
     """Opens bundles of one kind. Heavy imports happen in ``open``."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()  # of the model files it reads
+    thread_setting: ClassVar[str] = ""  # the setting that bounds its compute threads; empty where there is none
+
+    @classmethod
+    def example(cls, folder: Path, *, window: int, columns: int) -> Path | None:
+        """Write a model file into ``folder`` that answers 3 probabilities for windows of ``window`` rows of ``columns`` float32
+        numbers, and return its path. The laws of model backends are tried on it; without one nothing can be tried."""
+        return None
 
     def open(self, bundle: BundleInfo) -> Model:
         """Load the model, check its shapes, and return it ``calibrated``; raises BundleError naming the file."""
