@@ -16,7 +16,7 @@ from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelEr
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.schema import PREDICTION_FIELDS
-from vtframe.config import Config, Place, in_order, read_config
+from vtframe.config import Config, Place, decode_part, in_order, read_config
 from vtframe.dataset.row_columns import ROW_FIELDS
 from vtframe.errors import ConfigError, Fault, nearest
 from vtframe.features.inputs import unmet
@@ -127,7 +127,8 @@ def _bundles(config: Config, plugins: Plugins, faults: list[Fault]) -> dict[str,
             faults.append(place.fault(f"{e.where}: {e.problem}", e.hint))
             continue
         try:
-            plugins.registries.model_backends.get(bundle.backend)
+            backend = plugins.registries.model_backends.get(bundle.backend)
+            faults += decode_part(backend, model.backend, config.place("models", index, "backend"))[1]
         except ConfigError as e:
             problem = f"bundle {bundle.name!r} needs model backend {bundle.backend!r}, which no plugin gives"
             faults += [place.fault(problem, fault.hint) for fault in e.faults]

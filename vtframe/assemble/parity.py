@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from vtframe.api import Model
+from vtframe.assemble.model_backend import make_backend
 from vtframe.assemble.replay import CONFIG, Replay, read_recorded
 from vtframe.builtin import PLUGINS
 from vtframe.dataset.collector import Collector
@@ -153,7 +154,8 @@ class ParityRun:
     def _open_models(self, names: Sequence[str]) -> dict[str, _Asked]:
         """Every model of the session, its bundle checked against its own hashes and the journal's."""
         started, side = self.recorded.started, self.replay.side
-        bundles = {table.name: side.config.resolve(table.bundle) for table in side.config.models if table.bundle}
+        tables = {table.name: table for table in side.config.models if table.bundle}
+        bundles = {name: side.config.resolve(table.bundle) for name, table in tables.items()}
         found = {}
         for name, digest in started.models.items():
             if name not in bundles:
@@ -169,7 +171,7 @@ class ParityRun:
                 instruments=names,
                 outputs=bundle.classes,
             )
-            opened = side.plugins.registries.model_backends.get(bundle.backend)().open(bundle)
+            opened = make_backend(bundle, tables[name], side.plugins.registries.model_backends).open(bundle)
             comparison = PredictionComparison(iter(log), opened, bundle, instruments=names, expected=self.recorded.rows)
             found[name] = _Asked(opened=opened, log=log, comparison=comparison, digest=digest)
         return found

@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import BundleInfo, Codec, Model, SessionInfo
+from vtframe.api import Codec, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
 from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import make_pipeline, open_market
+from vtframe.assemble.model_backend import make_backend
 from vtframe.assemble.parts import LaneParts, Parts
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.sink import ParquetSink
@@ -89,7 +90,9 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
     instruments = market.instruments
     pipeline = make_pipeline(config, parts.features, market, wishes.on_compile)
-    models = {name: _open_model(bundle, examined) for name, bundle in examined.bundles.items()}
+    backends = examined.plugins.registries.model_backends
+    tables = {table.name: table for table in parts.models}
+    models = {name: make_backend(bundle, tables[name], backends).open(bundle) for name, bundle in examined.bundles.items()}
     info = SessionInfo(
         session_id=session_id,
         folder=folder,
@@ -258,11 +261,6 @@ def _free_folder(folder: Path) -> Path:
             str(folder), "there is something already", "a session makes its own folder: name one that does not exist"
         )
     return folder
-
-
-def _open_model(bundle: BundleInfo, examined: Examined) -> Model:
-    backend = examined.plugins.registries.model_backends.get(bundle.backend)
-    return backend().open(bundle)
 
 
 def _started(

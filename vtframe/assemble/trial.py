@@ -11,6 +11,7 @@ import msgspec
 
 from vtframe.api import Feature, FeedContext
 from vtframe.assemble.check import Examined
+from vtframe.assemble.model_backend import make_backend
 from vtframe.clock import EventClock
 from vtframe.config import Place, in_order
 from vtframe.domain import Instrument
@@ -102,7 +103,7 @@ def _open_models(examined: Examined, faults: list[Fault]) -> None:
             continue
         place = examined.config.place("models", index, "bundle")
         try:
-            backends.get(bundle.backend)().open(bundle).close()
+            make_backend(bundle, table, backends).open(bundle).close()
         except InputError as e:
             faults.append(place.fault(f"{e.where}: {e.problem}", e.hint))
         except VtframeError as e:

@@ -49,6 +49,7 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     where: Literal["inline"] = "inline"
     deadline_us: Annotated[int, Meta(ge=1)] = 50_000
     stale_ms: Annotated[int, Meta(ge=1)] = 1_000
+    backend: dict[str, Any] = {}  # settings of the bundle's backend: threads, device, ...
 
 
 class LaneTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Which of ONNX Runtime's execution providers a model runs on, and what is said where one is missing: nothing falls back unasked."""
+"""Which of ONNX Runtime's execution providers a model runs on; where one is missing that is an error, unless asked otherwise."""
 
 from __future__ import annotations
 
