@@ -100,10 +100,28 @@ def test_what_a_local_plugin_breaks_is_told_and_ends_with_1(tmp_path: Path) -> N
 def test_a_codec_is_tried_on_its_examples_or_on_a_recording(tmp_path: Path, data: Path) -> None:
     CliRunner().invoke(cli, ["new", "codec", "my_venue"])
     assert verdicts("my_venue.py") == {("my_venue", law): "kept" for law in names(CODEC_CHECKS)}
-    assert verdicts("binance", code=1) == {("binance", ""): "not tried"}
     for file in ("spot_btcusdt_20240808.gz", "usdm_btcusdt_20240808.gz", "cm_btcusd_perp_20240808.gz"):
         found = verdicts("binance", "--recording", str(data / "binance" / file))
         assert found == {("binance", law): "kept" for law in names(CODEC_CHECKS)}
+
+
+SILENT = """
+from vtframe.api import Codec
+from vtframe.domain import SequenceRule
+
+class Silent(Codec):
+    name = "silent"
+    def open(self, instruments): ...
+    def decode(self, data, records): return "nothing"
+    def sequence_rule(self, instrument): return SequenceRule.NONE
+"""
+
+
+def test_a_codec_without_examples_is_not_tried_and_a_recording_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text(SILENT)
+    result = run("silent.py")
+    assert result.exit_code == 1
+    assert "not tried: it has no examples(): name a recording of its venue with --recording FILE" in result.output
 
 
 def test_a_name_that_nothing_has_is_an_input_error_with_the_nearest() -> None:

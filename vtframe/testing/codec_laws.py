@@ -227,7 +227,7 @@ _IDS = ("first_id", "last_id", "previous_id")
 _NEEDED: dict[SequenceRule, tuple[str, ...]] = {
     SequenceRule.NONE: (),
     SequenceRule.NEXT: ("first_id", "last_id"),
-    SequenceRule.PREVIOUS: _IDS,
+    SequenceRule.PREVIOUS: ("last_id", "previous_id"),  # first_id finds the place behind a picture that came another way
     SequenceRule.INCREMENT: ("last_id",),
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 from vtframe.api import Codec, ConfigError, Fault, InstrumentTable
 from vtframe.api.scan import COMPILED, LENGTH, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.domain import Instrument, Records, SequenceRule
-from vtframe_bybit import kernel
+from vtframe_bybit import examples, kernel
 from vtframe_bybit.known import VENUES, known_instrument
 from vtframe_bybit.recognition import recognize
 from vtframe_bybit.reference import Reference, Units
@@ -77,3 +77,7 @@ class BybitCodec(Codec):
     @classmethod
     def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
         return known_instrument(venue, symbol)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return examples.INSTRUMENTS, examples.MESSAGES

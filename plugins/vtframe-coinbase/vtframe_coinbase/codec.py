@@ -11,7 +11,7 @@ import numpy as np
 from vtframe.api import Codec, InstrumentTable
 from vtframe.api.scan import COMPILED, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.domain import Instrument, Records, SequenceRule
-from vtframe_coinbase import kernel
+from vtframe_coinbase import examples, kernel
 from vtframe_coinbase.known import VENUE, known_instrument
 from vtframe_coinbase.recognition import recognize
 from vtframe_coinbase.reference import Product, Reference
@@ -72,3 +72,7 @@ class CoinbaseCodec(Codec):
     @classmethod
     def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
         return known_instrument(venue, symbol)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return examples.INSTRUMENTS, examples.MESSAGES

@@ -11,7 +11,7 @@ import numpy as np
 from vtframe.api import Codec, InstrumentTable
 from vtframe.api.scan import COMPILED, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
-from vtframe_kraken import kernel
+from vtframe_kraken import examples, kernel
 from vtframe_kraken import kernel_members as km
 from vtframe_kraken.known import VENUE, names
 from vtframe_kraken.recognition import recognize
@@ -70,3 +70,7 @@ class KrakenCodec(Codec):
     @classmethod
     def recognize(cls, messages: Iterable[bytes]) -> Sequence[Instrument]:
         return recognize(messages)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return examples.INSTRUMENTS, examples.MESSAGES

@@ -11,7 +11,7 @@ import numpy as np
 from vtframe.api import Codec, InstrumentTable
 from vtframe.api.scan import COMPILED, LONGEST, REASONS, Scanner, symbol_table
 from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
-from vtframe_okx import kernel
+from vtframe_okx import examples, kernel
 from vtframe_okx.known import VENUE, known_instrument
 from vtframe_okx.recognition import recognize
 from vtframe_okx.reference import Reference, Units
@@ -69,3 +69,7 @@ class OkxCodec(Codec):
     @classmethod
     def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
         return known_instrument(venue, symbol)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return examples.INSTRUMENTS, examples.MESSAGES

@@ -81,3 +81,7 @@ class BinanceCodec(Codec):
     @classmethod
     def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
         return BinanceReferenceCodec.known_instrument(venue, symbol)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return BinanceReferenceCodec.examples()

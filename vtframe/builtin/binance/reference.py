@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import Codec, DecodeError, InstrumentTable
+from vtframe.builtin.binance import examples
 from vtframe.builtin.binance.digits import LevelDecoder, fixed
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, known_instrument
 from vtframe.builtin.binance.messages import (
@@ -120,6 +121,10 @@ class BinanceReferenceCodec(Codec):
     @classmethod
     def known_instrument(cls, venue: str, symbol: str) -> Instrument | None:
         return known_instrument(venue, symbol)
+
+    @classmethod
+    def examples(cls) -> tuple[Sequence[Instrument], Sequence[bytes]]:
+        return examples.INSTRUMENTS, examples.MESSAGES
 
     def _depth(self, message: DepthUpdate, records: Records) -> str:
         if message.pu is None:
