@@ -11,134 +11,20 @@ worst case for caches; bursts take 32 of one, as venues send them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
 
 import click
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from vtframe.cli.bench.material import Material, six_features
-from vtframe.cli.bench.rows import Row, seconds, time_row
-from vtframe.domain import EventFlag, FrameKind, Instrument, Records, SequenceRule, Side
+from vtframe.cli.bench.feature_sets import six_features
+from vtframe.cli.bench.material import Material
+from vtframe.cli.bench.rows import Row, time_row
+from vtframe.cli.bench.spread import WAYS, Order, pipeline_of, spread
+from vtframe.domain import FrameKind, Instrument, Records, SequenceRule, Side
 from vtframe.errors import InputError
 from vtframe.features.pipeline import RING_ROWS, Pipeline
-
-Order = Literal["round-robin", "bursts"]
-BURST = 32
-_KINDS = (FrameKind.DEPTH, FrameKind.TRADE)
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """One stream on many instruments: ``snapshots`` first, then ``frames``, whose events lie in ``events`` in that order."""
-
-    snapshots: Records
-    frames: NDArray[Any]
-    events: NDArray[Any]
-
-
-def spread(material: Material, count: int, order: Order) -> Spread:
-    """Cut the stream into ``count`` pieces of equal numbers of frames, and lay them out in the order of arrival."""
-    frames, events = material.frames, material.events
-    start = int(np.flatnonzero(frames["kind"] == FrameKind.SNAPSHOT)[0]) + 1
-    chosen = start + np.flatnonzero(np.isin(frames["kind"][start:], _KINDS))
-    each = len(chosen) // count
-    chosen = chosen[: each * count].reshape(count, each)  # row i: the frames of instrument i
-    snapshots = _snapshots(material, start, chosen[:, 0])
-    instrument, place = np.divmod(np.arange(chosen.size), each)
-    turn = place // (BURST if order == "bursts" else 1)
-    arrival = np.lexsort((place, instrument, turn))
-    laid = frames[chosen.reshape(-1)[arrival]]
-    first = laid["first_event"].copy()
-    laid["instrument"] = instrument[arrival]
-    laid["ts_recv"] = np.sort(laid["ts_recv"])
-    laid["first_event"] = np.cumsum(laid["n_events"]) - laid["n_events"]
-    source = np.repeat(first - laid["first_event"], laid["n_events"]) + np.arange(int(laid["n_events"].sum()))
-    moved = events[source]
-    moved["instrument"] = np.repeat(laid["instrument"], laid["n_events"])
-    return Spread(snapshots, laid, moved)
-
-
-def _snapshots(material: Material, start: int, cuts: NDArray[np.int64]) -> Records:
-    """The stream's book before each of the frames ``cuts``, as that instrument's snapshot."""
-    pipeline = Pipeline([], material.instruments, material.rules)
-    records = _as_records(material.frames, material.events)
-    made = Records(frames=len(cuts), events=1 << 20)
-    position = 0
-    for instrument, cut in enumerate(cuts.tolist()):
-        pipeline.process(records, position, cut)
-        position = cut
-        books = pipeline.books
-        sides = {side: np.column_stack(books.levels(0, side, books.capacity)) for side in Side}
-        made.append_levels(
-            kind=FrameKind.SNAPSHOT,
-            instrument=instrument,
-            ts_event=int(material.frames["ts_recv"][start]),
-            bids=sides[Side.BUY],
-            asks=sides[Side.SELL],
-            flags=EventFlag.SNAPSHOT,
-            clear=True,
-            last_id=books.update_id(0),
-        )
-    return made
-
-
-def _as_records(frames: NDArray[Any], events: NDArray[Any]) -> Records:
-    """Arrays as what ``Pipeline.process`` reads."""
-    records = Records(frames=1, events=1)
-    records.frames, records.events = frames, events
-    records.n_frames, records.n_events = len(frames), len(events)
-    return records
-
-
-def pipeline_of(material: Material, count: int, laid: Spread, *, ring_rows: int = RING_ROWS, touch: bool = True) -> Pipeline:
-    """A pipeline whose books are synced; with ``touch`` every page of its rings is in memory, as after the first lap."""
-    instrument, rule = material.instruments[0], material.rules[0]
-    names = [msgspec.structs.replace(instrument, symbol=f"{instrument.symbol}{index}") for index in range(count)]
-    pipeline = Pipeline(six_features(), names, [rule] * count, ring_rows=ring_rows)
-    if touch:
-        pipeline.ring.values.fill(0)
-        pipeline.ring.meta.view(np.uint8).fill(0)
-    pipeline.process(laid.snapshots)
-    return pipeline
-
-
-def by_frame(pipeline: Pipeline, laid: Spread) -> float:
-    """Nanoseconds an event, one call a frame: a live session's way."""
-    records = _as_records(laid.frames, laid.events)
-    process = pipeline.process
-
-    def run() -> None:
-        for index in range(len(laid.frames)):
-            process(records, index, index + 1)
-
-    return seconds(run) / len(laid.events) * 1e9
-
-
-def by_batch(pipeline: Pipeline, laid: Spread) -> float:
-    """Nanoseconds an event in ``Pipeline.batch``: research's way."""
-
-    def run() -> None:
-        for _ in pipeline.batch(laid.frames, laid.events):
-            pass
-
-    return seconds(run) / len(laid.events) * 1e9
-
-
-def in_kernel(pipeline: Pipeline, laid: Spread) -> float:
-    """Nanoseconds an event with one call for the frames of every 1,024: the kernel, without Python's part of either way."""
-    records = _as_records(laid.frames, laid.events)
-
-    def run() -> None:
-        for first in range(0, len(laid.frames), 1024):
-            pipeline.process(records, first, min(first + 1024, len(laid.frames)))
-
-    return seconds(run) / len(laid.events) * 1e9
-
-
-WAYS = {"frame by frame": by_frame, "batch": by_batch, "kernel": in_kernel}
 
 
 def bytes_per_instrument(

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from vtframe.api import FeedContext
 from vtframe.builtin.market.feed import EmbeddedMarket
-from vtframe.cli.bench.material import six_features
+from vtframe.cli.bench.feature_sets import six_features
 from vtframe.cli.bench.rows import time_row
 from vtframe.clock import EventClock
 from vtframe.domain import Records

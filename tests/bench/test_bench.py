@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtframe.cli.bench.material import Material, six_features
+from vtframe.api import Feature
+from vtframe.cli.bench.feature_sets import six_features, twelve_features, twenty_four_features
+from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
 from vtframe.cli.bench.plain import PlainPipeline, as_plain
 from vtframe.cli.bench.rows import Row, percentile, rate_row, time_row
+from vtframe.cli.bench.step import step_row
+from vtframe.cli.bench.twelve import PlainTwelve
 from vtframe.cli.main import cli
 from vtframe.domain import BookState, FrameKind
 from vtframe.features.pipeline import Pipeline
@@ -22,8 +27,8 @@ from vtframe.inference.bundle import load_bundle
 FILE = "usdm_btcusdt_20240808.gz"
 
 
-def compiled_rows(material: Material) -> np.ndarray:
-    pipeline = Pipeline(six_features(), material.instruments, material.rules, dtype="float64")
+def compiled_rows(material: Material, features: Sequence[Feature] | None = None) -> np.ndarray:
+    pipeline = Pipeline(features or six_features(), material.instruments, material.rules, dtype="float64")
     batches = list(pipeline.batch(material.frames, material.events))
     values = np.concatenate([batch.values for batch in batches])
     states = np.concatenate([batch.meta["state"] for batch in batches])
@@ -46,6 +51,32 @@ def test_the_naive_path_sees_the_same_market_on_recorded_frames(root: Path, data
     assert (
         orders == int(np.isin(material.frames["kind"], (FrameKind.DEPTH, FrameKind.SNAPSHOT)).sum()) - 6
     )  # before the snapshot
+
+
+@pytest.mark.parametrize("file", [FILE, "spot_btcusdt_20240808.gz"])
+def test_twelve_features_by_hand_are_the_kernels_on_recorded_bytes(data: Path, file: str) -> None:
+    material = Material((data / "binance" / file,))
+    by_hand = PlainTwelve(material.instruments[0])
+    plain = np.array([row for message, _ in material.messages if (row := by_hand.message(message)) is not None])
+    compiled = compiled_rows(material, twelve_features())
+    assert len(plain) == len(compiled) > 3_000
+    np.testing.assert_allclose(plain, compiled, rtol=1e-9, atol=1e-7, equal_nan=True)  # its running sums are not exact
+    assert np.isfinite(plain[100:]).all()
+    np.testing.assert_array_equal(by_hand.rows[(len(plain) - 1) % len(by_hand.rows)], plain[-1].astype(np.float32))
+
+
+def test_the_live_step_is_timed_on_depth_frames_of_a_live_book(data: Path) -> None:
+    said: list[str] = []
+    material = Material((data / "binance" / FILE,))
+    (row,) = step_row(material, said.append)
+    assert said[0].startswith("6,545 depth frames of BTCUSDT@binance_usdm")  # of 6,551, six before the snapshot
+    assert row.baseline_median is not None
+    assert 0 < row.median <= row.p99
+    assert not list(step_row(Material((), market_seconds=1.0), said.append)), "the embedded market has no bytes"
+
+
+def test_the_sets_of_features_have_the_sizes_that_they_are_named_by() -> None:
+    assert [len(made()) for made in (six_features, twelve_features, twenty_four_features)] == [6, 12, 24]
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200), st.floats(0.01, 1))

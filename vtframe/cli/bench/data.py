@@ -1,4 +1,4 @@
-"""Bench of the data path: records to rows, beside the same in plain Python."""
+"""Bench of the data path: bytes and records to rows, beside the same in plain Python."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vtframe.cli.bench.decode import decode_rows
-from vtframe.cli.bench.material import Material, six_features
+from vtframe.cli.bench.feature_sets import six_features, twenty_four_features
+from vtframe.cli.bench.kernel_start import start_row
+from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.plain import PlainPipeline, as_plain
 from vtframe.cli.bench.rows import Row, rate_row, seconds
+from vtframe.cli.bench.spread import instrument_rows
+from vtframe.cli.bench.step import step_row
 from vtframe.features.pipeline import Pipeline
 
 _REPEATS = 7
 
 
 def run(recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Row]:
-    """Rows of the data path."""
+    """Rows of the data path; those that start from bytes need a recording."""
     material = Material(recordings)
     say(f"{material.name}: {len(material.frames):,} frames, {len(material.events):,} events")
-    yield _batch(material)
+    yield from _batch(material)
+    yield from instrument_rows(material, say)
     if material.recorded:
         yield from decode_rows(material, say)
+        yield from step_row(material, say)
+    yield from start_row(say)
 
 
-def _batch(material: Material) -> Row:
-    """Events a second through book and six features, one core, in interleaved repeats."""
+def _batch(material: Material) -> Iterator[Row]:
+    """Events a second through book and features, one core, in interleaved repeats. Plain Python computes six features."""
     frames, events = material.frames, material.events
     plain = as_plain(frames, events)
 
@@ -37,9 +44,13 @@ def _batch(material: Material) -> Row:
         for frame in plain:
             each(frame)
 
-    rates, baseline = [], []
+    sets = {"six features": six_features, "24 features": twenty_four_features}
+    rates: dict[str, list[float]] = {name: [] for name in sets}
+    baseline = []
     for _ in range(_REPEATS):
-        pipeline = Pipeline(six_features(), material.instruments, material.rules)
-        rates.append(len(events) / seconds(compiled) / 1e6)
+        for name, features in sets.items():
+            pipeline = Pipeline(features(), material.instruments, material.rules)
+            rates[name].append(len(events) / seconds(compiled) / 1e6)
         baseline.append(len(events) / seconds(interpreted) / 1e6)
-    return rate_row("batch: book and six features", "M events/s", rates, "the same in plain Python", baseline)
+    for name, found in rates.items():
+        yield rate_row(f"batch: book and {name}", "M events/s", found, "book and six features in plain Python", baseline)

@@ -8,22 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Codec, Feature, Feed, FeedContext
+from vtframe.api import Codec, Feed, FeedContext
 from vtframe.builtin.binance.codec import BinanceCodec
-from vtframe.builtin.features.hooks import register_features
 from vtframe.builtin.market.feed import EmbeddedMarket
 from vtframe.builtin.recorded.feed import RecordedFeed
 from vtframe.clock import EventClock
 from vtframe.domain import Instrument, Records, SequenceRule
 from vtframe.engine.instrument_table import SessionInstruments
-
-SIX = ("book_imbalance", "micro_spread", "microprice", "rolling_volatility", "order_flow_imbalance", "trade_imbalance")
-
-
-def six_features() -> list[Feature]:
-    """The six of the box with their defaults."""
-    classes = {cls.name: cls for cls in register_features()}
-    return [classes[name]() for name in SIX]
 
 
 class Material:
