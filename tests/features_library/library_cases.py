@@ -52,6 +52,9 @@ LIBRARY: tuple[Feature, ...] = (
     box.BipowerVolatility(window=11),
     box.EwmVolatility(half_life=6.0),
     box.EwmVolatility(half_life=6.0, estimator="bipower", as_="ewm_bipower"),
+    box.TimedVolatility(window_ms=500, capacity=256, warmup=60),
+    box.TimedVolatility(window_ms=500, estimator="bipower", capacity=256, warmup=60, as_="timed_bipower"),
+    box.TimedVolatility(window_ms=500, capacity=6, as_="crowded_volatility"),
     box.LogReturn(rows=1, as_="return_1"),
     box.LogReturn(rows=7, as_="return_7"),
     box.TimedReturn(window_ms=500, capacity=256, warmup=60),
@@ -68,7 +71,7 @@ LIBRARY: tuple[Feature, ...] = (
     box.RollingRank(of="book_imbalance", window=25),
     box.RollingRank(of="spread_ticks", window=40, as_="spread_rank"),
 )
-CROWDED = ("crowded_imbalance", "crowded_return")  # their capacity is too small on purpose
+CROWDED = ("crowded_imbalance", "crowded_volatility", "crowded_return")  # their capacity is too small on purpose
 
 
 class Recording(NamedTuple):
@@ -297,6 +300,16 @@ def ewm(values: pd.Series) -> pd.Series:
     return np.sqrt(values.ewm(halflife=6.0, adjust=True).mean())
 
 
+def timed_volatility(t: Table, terms: pd.Series, first: int, capacity: int) -> pd.Series:
+    """From row ``first`` on the terms are known. pandas takes from its sums again, and is asked for what lies in the window
+    only."""
+    by_time = terms.set_axis(pd.to_datetime(t.now))
+    total = by_time.rolling("500ms").apply(np.sum, raw=True)
+    crowd = (by_time > 0).rolling("500ms").sum()
+    known = t.now - t.now[first - 1] >= 500_000_000
+    return np.sqrt(total.where(known & (crowd <= capacity)))
+
+
 def since_then(t: Table, capacity: int) -> np.ndarray:
     found = []
     for row, now in enumerate(t.now):
@@ -426,6 +439,9 @@ REFERENCES: dict[str, tuple[Reference, float]] = {  # column: formula, tolerance
     "bipower_volatility": (bipower, 1e-6),
     "ewm_volatility": (lambda t: ewm(t.moves**2), 1e-8),
     "ewm_bipower": (lambda t: ewm(np.pi / 2 * t.moves.abs() * t.moves.abs().shift()), 1e-8),
+    "timed_volatility": (lambda t: timed_volatility(t, t.moves**2, 1, 256), 1e-6),
+    "timed_bipower": (lambda t: timed_volatility(t, np.pi / 2 * t.moves.abs() * t.moves.abs().shift(), 2, 256), 1e-6),
+    "crowded_volatility": (lambda t: timed_volatility(t, t.moves**2, 1, 6), 1e-6),
     "return_1": (lambda t: t.moves, 1e-9),
     "return_7": (lambda t: t.moves.rolling(7).sum(), 1e-8),
     "timed_return": (lambda t: since_then(t, 256), 1e-8),

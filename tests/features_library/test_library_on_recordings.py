@@ -57,7 +57,11 @@ def test_a_feature_of_the_library_equals_its_formula_in_numpy(column: str, compa
 @pytest.mark.parametrize("name", CROWDED)
 def test_a_window_with_more_than_its_capacity_is_nan(name: str, compared: Compared) -> None:
     """The same feature with room enough says what the crowded one does not, and nothing else where both speak."""
-    roomy = {"crowded_imbalance": "timed_trade_imbalance", "crowded_return": "timed_return"}[name]
+    roomy = {
+        "crowded_imbalance": "timed_trade_imbalance",
+        "crowded_return": "timed_return",
+        "crowded_volatility": "timed_volatility",
+    }[name]
     ours, whole = (compared.rows[:, compared.pipeline.columns.index(label)] for label in (name, roomy))
     lost = np.isnan(ours) & np.isfinite(whole)
     assert lost.sum() > 5

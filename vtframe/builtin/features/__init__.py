@@ -25,6 +25,7 @@ from vtframe.builtin.features.spread import Spread
 from vtframe.builtin.features.technical import Bollinger, Macd, Rsi
 from vtframe.builtin.features.time_since import TimeSinceMidChange, TimeSinceTrade, TopOfBookAge
 from vtframe.builtin.features.timed_trade_imbalance import TimedTradeImbalance
+from vtframe.builtin.features.timed_volatility import TimedVolatility
 from vtframe.builtin.features.trade_count_imbalance import TradeCountImbalance
 from vtframe.builtin.features.trade_imbalance import TradeImbalance
 from vtframe.builtin.features.volume_adjusted_mid import VolumeAdjustedMid
@@ -57,6 +58,7 @@ FEATURES = (
     AmihudIlliquidity,
     BipowerVolatility,
     EwmVolatility,
+    TimedVolatility,
     LogReturn,
     TimedReturn,
     ReturnAutocorrelation,
@@ -104,6 +106,7 @@ __all__ = [
     "TimeSinceTrade",
     "TimedReturn",
     "TimedTradeImbalance",
+    "TimedVolatility",
     "TopOfBookAge",
     "TradeCountImbalance",
     "TradeImbalance",
