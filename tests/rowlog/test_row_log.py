@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -302,12 +303,21 @@ def test_a_prediction_is_logged_with_every_field(verdict) -> None:
     expected = np.zeros(5, PREDICTION)
     for i, name in enumerate(("row", "input", "update_id", "ts_event", "ts_recv", "ts_done", "age_ns", "deadline_ns", "batch")):
         expected[name] = np.arange(5) + 100 * i
+    expected["arrived"] = expected["input"]
     expected["batch_size"] = 7
     expected["instrument"] = 3
     expected["verdict"] = list(Verdict).index(verdict)
     np.testing.assert_array_equal(block.meta, expected)
     np.testing.assert_array_equal(block.outputs, np.tile(outputs or (np.nan, np.nan), (5, 1)).astype(np.float32))
     assert log.take() is None
+
+
+def test_an_answer_that_came_with_an_input_of_its_own_says_so() -> None:
+    log = PredictionLog("m", 2)
+    log.add(msgspec.structs.replace(prediction(0, outputs=(0.1, 0.9)), arrived=12), 1, 1)
+    block = log.take()
+    assert block is not None
+    assert block.meta["arrived"].tolist() == [12]
 
 
 def test_wrong_outputs_are_refused_and_leave_no_trace() -> None:

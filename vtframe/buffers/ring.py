@@ -17,7 +17,8 @@ class RowRing:
 
     ``values`` is (instrument, 2 * capacity, columns), ``meta`` is (instrument, 2 * capacity) of domain.ROW: row ``i`` lies at
     ``i % capacity`` and again ``capacity`` further on. Row numbers count from 0 and never wrap.
-    ``heads`` (int64, one per instrument) counts the rows written; a compiled writer may share it.
+    ``heads`` (int64, one per instrument) counts the rows written; a compiled writer may share it. ``memory`` is (values, meta),
+    zeros, where others are to see them.
     """
 
     def __init__(
@@ -28,12 +29,16 @@ class RowRing:
         *,
         dtype: RowType = "float32",
         heads: NDArray[np.int64] | None = None,
+        memory: tuple[NDArray[Any], NDArray[Any]] | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"a ring holds at least one row, found capacity {capacity}")
         self.capacity = capacity
-        self.values: NDArray[Any] = np.zeros((instruments, 2 * capacity, columns), dtype)
-        self.meta: NDArray[Any] = np.zeros((instruments, 2 * capacity), ROW)
+        if memory is None:
+            memory = np.zeros((instruments, 2 * capacity, columns), dtype), np.zeros((instruments, 2 * capacity), ROW)
+        self.values, self.meta = memory
+        if self.values.shape != (instruments, 2 * capacity, columns) or self.values.dtype != dtype:
+            raise ValueError(f"the memory holds {self.values.dtype} of shape {self.values.shape}")
         self._heads = np.zeros(instruments, np.int64) if heads is None else heads
 
     def head(self, instrument: int) -> int:

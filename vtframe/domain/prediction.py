@@ -22,7 +22,7 @@ class Verdict(Enum):
 class Prediction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """``outputs`` are the model's numbers: class probabilities in the bundle's order, or values.
 
-    They are there when ``verdict`` is OK, LATE or STALE, and empty otherwise.
+    They are there when ``verdict`` is OK or STALE, or LATE and answered at all, and empty otherwise.
     """
 
     model: str
@@ -38,3 +38,4 @@ class Prediction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     deadline_ns: int  # allowed ts_done - ts_recv
     verdict: Verdict
     outputs: tuple[float, ...] = ()
+    arrived: int = -1  # number of the input that brought the answer, where it came from elsewhere; -1: with ``input`` itself

@@ -103,6 +103,7 @@ PREDICTION = np.dtype(
         ("age_ns", "<i8"),
         ("deadline_ns", "<i8"),
         ("update_id", "<i8"),
+        ("arrived", "<i8"),  # the input that brought the answer: ``input``, or one of its own
         ("batch", "<i8"),  # which call of the model
         ("batch_size", "<i4"),  # rows in that call
         ("instrument", "<i4"),

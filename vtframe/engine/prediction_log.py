@@ -13,7 +13,7 @@ from vtframe.domain import PREDICTION, Prediction, Verdict
 _CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 _OK = Verdict.OK
 _OK_CODE = _CODES[_OK]
-_META = struct.Struct("<9q2iB7x")  # domain.PREDICTION, as it lies in memory
+_META = struct.Struct("<10q2iB7x")  # domain.PREDICTION, as it lies in memory
 _META_BYTES = PREDICTION.itemsize
 
 
@@ -49,6 +49,7 @@ class PredictionLog:
             p.age_ns,
             p.deadline_ns,
             p.update_id,
+            p.arrived if p.arrived >= 0 else p.input,
             batch,
             batch_size,
             p.instrument,

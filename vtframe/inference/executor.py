@@ -25,7 +25,7 @@ def _word(field: str) -> tuple[int, int]:
     return word, 8 * byte
 
 
-_NUMBER, _INPUT, _EVENT, _RECV, _UPDATE = (_word(name)[0] for name in ("number", "input", "ts_event", "ts_recv", "update_id"))
+NUMBER, INPUT, EVENT, RECV, UPDATE = (_word(name)[0] for name in ("number", "input", "ts_event", "ts_recv", "update_id"))
 _VALID_WORD, _VALID_SHIFT = _word("valid")
 
 
@@ -118,7 +118,7 @@ class Executor:
 
     def _count_valid(self, instrument: int, place: int, words: list[int]) -> int:
         """Valid rows in a row that end at the newest one; counted anew (up to a window) where rows were not seen."""
-        number = words[_NUMBER]
+        number = words[NUMBER]
         if number == self._newest[instrument] + 1:
             count = self._valid_rows[instrument] + 1 if words[_VALID_WORD] >> _VALID_SHIFT & 0xFF else 0
         elif number == self._newest[instrument]:
@@ -133,17 +133,26 @@ class Executor:
         return count
 
     def _judge(
-        self, instrument: int, words: list[int], outputs: tuple[float, ...], *, verdict: Verdict, started: int
+        self,
+        instrument: int,
+        words: list[int],
+        outputs: tuple[float, ...],
+        *,
+        verdict: Verdict,
+        started: int,
+        backlog: int | None = None,
     ) -> Prediction:
         """The prediction for a row, with its age now. An OK that comes too late is LATE, one on data too old STALE; outputs of
-        a model that failed are dropped. Once for each row that is looked at."""
+        a model that failed are dropped. Once for each row that is looked at; ``backlog`` was observed when it was."""
         if verdict is Verdict.FAILED:
             outputs = ()
         elapsed = self._monotonic() - started if self._measured else 0
-        ts_recv = words[_RECV]
-        ts_done = self._now() + elapsed if self._market_time else self._now()
+        ts_recv = words[RECV]
+        ts_done = self._now()
+        if self._market_time:  # it went on since, where the answer came with a later input
+            ts_done = ts_done + elapsed if backlog is None else max(ts_done, ts_recv + elapsed)
         waited = max(ts_done - ts_recv, elapsed)  # a wall clock that is set back hides no lateness
-        age = waited + self._backlogs[instrument].observe(words[_EVENT], ts_recv)
+        age = waited + (self._observe(instrument, words) if backlog is None else backlog)
         if verdict is Verdict.OK:
             if waited > self._deadline:
                 verdict = Verdict.LATE
@@ -153,10 +162,10 @@ class Executor:
             model=self.name,
             model_hash=self._hash,
             instrument=instrument,
-            input=words[_INPUT],
-            row=words[_NUMBER],
-            update_id=words[_UPDATE],
-            ts_event=words[_EVENT],
+            input=words[INPUT],
+            row=words[NUMBER],
+            update_id=words[UPDATE],
+            ts_event=words[EVENT],
             ts_recv=ts_recv,
             ts_done=ts_done,
             age_ns=age,
@@ -164,6 +173,10 @@ class Executor:
             verdict=verdict,
             outputs=outputs,
         )
+
+    def _observe(self, instrument: int, words: list[int]) -> int:
+        """The backlog, ns, at the arrival of a row. In order of the rows, once for each."""
+        return self._backlogs[instrument].observe(words[EVENT], words[RECV])
 
     def _vet(self, outputs: tuple[float, ...]) -> Verdict:
         """OK where every number is finite. Raises TypeError where they are no numbers."""

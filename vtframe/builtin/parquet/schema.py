@@ -22,6 +22,7 @@ PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
     ("age_ns", pa.int64()),
     ("deadline_ns", pa.int64()),
     ("update_id", pa.int64()),
+    ("arrived", pa.int64()),
     ("batch", pa.int64()),
     ("batch_size", pa.int32()),
     ("instrument", NAME),

@@ -1,0 +1,210 @@
+"""The executor of models in threads and processes: the engine asks, goes on, and takes the answers as they come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from vtframe.api import BundleInfo, Clock
+from vtframe.buffers.ring import RowRing
+from vtframe.domain import Prediction, Verdict
+from vtframe.inference.executor import NUMBER, Executor
+from vtframe.inference.pool import board as b
+from vtframe.inference.pool.site import Answer, Request, Site
+
+_log = logging.getLogger(__name__)
+_CHECK_NS: Final = 20_000_000  # between two looks at the workers
+_LOOKS: Final = 2_000  # at the answers, in one compiled call, while somebody waits for one
+_NAP_MS: Final = 20.0
+
+_mono = time.monotonic_ns
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A prediction with the model's call that it came from (-1: none) and how many rows were in it."""
+
+    prediction: Prediction
+    batch: int
+    batch_size: int
+
+
+class PoolExecutor(Executor):
+    """One model for all instruments, served outside the engine's thread.
+
+    ``submit`` asks about the newest row; ``collect`` returns what has been answered since, in the order in which the answers
+    were taken. A request that is not answered by its deadline is closed as LATE, without outputs: its answer, if it ever comes,
+    is dropped. With ``settings.overload = "block"`` the engine waits instead, in ``predict``.
+
+    Counts add up: each row submitted is answered once, by ``submit`` or by ``collect``, or ``pending``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        ring: RowRing,
+        columns: Sequence[str] | None = None,
+        clock: Clock,
+        deadline_ns: int,
+        max_age_ns: int,
+        name: str = "",
+        backlog_window_ns: int = 60_000_000_000,
+    ) -> None:
+        """Raises BundleError as Executor does."""
+        super().__init__(
+            site.bundle,
+            ring=ring,
+            columns=columns,
+            clock=clock,
+            deadline_ns=deadline_ns,
+            max_age_ns=max_age_ns,
+            name=name,
+            backlog_window_ns=backlog_window_ns,
+        )
+        self.site = site
+        self._leaving: list[Site] = []  # of versions that were swapped out, until they have answered
+        self._blocks = site.settings.overload == "block"
+        self._check_at = 0
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the engine waits for each answer."""
+        return self._blocks
+
+    @property
+    def available(self) -> bool:
+        """Whether a worker can answer."""
+        return self.site.available
+
+    @property
+    def pending(self) -> int:
+        """Requests that are neither answered nor closed."""
+        return len(self.site.pending) + sum(len(site.pending) for site in self._leaving)
+
+    @property
+    def deaths(self) -> dict[str, int]:
+        """Workers that ended or were put down, by what was found."""
+        return dict(self.site.staff.deaths)
+
+    def submit(self, instrument: int, *, started: int) -> Sequence[Answered]:
+        """Ask about the newest row of ``instrument``; ``started`` is the clock's monotonic reading when its input arrived.
+
+        Returns what is settled at once: an invalid row, one that no worker is there for, an older one that this one replaced.
+        Raises LookupError where the instrument has no row.
+        """
+        place, words = self._look(instrument)
+        row = words[NUMBER]
+        backlog = self._observe(instrument, words)
+        request = Request(words, started, backlog)
+        site = self.site
+        if self._count_valid(instrument, place, words) < self._window:
+            site.publish(instrument, row + 1)
+            return (self._closed(instrument, request, Verdict.INVALID),)
+        if not site.available:
+            site.publish(instrument, row + 1)
+            self._failure("has no worker that could answer")
+            return (self._closed(instrument, request, Verdict.FAILED),)
+        replaced = site.submit(instrument, row, request)
+        return () if replaced is None else (self._closed(instrument, replaced, Verdict.CONFLATED),)
+
+    def collect(self) -> list[Answered]:
+        """Everything that was answered, found late, or lost, since the last call. Costs about a microsecond where there is
+        nothing."""
+        settled = [self._answered(answer) for answer in self.site.collect()]
+        now = _mono()
+        if self._leaving or now >= self._check_at:
+            settled += self._tend(now)
+        pending = self.site.pending
+        while pending and not self._blocks:
+            key = next(iter(pending))  # the oldest
+            request = pending[key]
+            if self._monotonic() - request.started <= self._deadline:
+                break
+            del pending[key]
+            settled.append(self._closed(key[0], request, Verdict.LATE))
+        return settled
+
+    def predict(self, instrument: int, *, started: int) -> Prediction:
+        """Ask and wait. For backtests: the market waits as well."""
+        settled = list(self.submit(instrument, started=started))
+        while not settled:
+            if not self.site.listen(_LOOKS):
+                self.site.done.wait(_NAP_MS)
+            settled = self.collect()
+        answered = settled[-1]
+        self.batch, self.batch_size = answered.batch, answered.batch_size
+        return answered.prediction
+
+    def arm(self) -> bool:
+        """Let the next answer ring ``site.done``; True where one is there already."""
+        return bool(self.site.pending) and self.site.listen(0)
+
+    def drain(self, seconds: float) -> list[Answered]:
+        """What is still answered within that time; the rest stays ``pending``."""
+        limit = time.monotonic() + seconds
+        settled: list[Answered] = []
+        while True:
+            settled += self.collect()
+            if not self.pending or time.monotonic() > limit:
+                return settled
+            if not self.site.listen(_LOOKS):
+                self.site.done.wait(_NAP_MS)
+
+    def swap(self, site: Site) -> None:
+        """From the next row on, ``site`` answers; what the one before was asked it still answers."""
+        self._leaving.append(self.site)
+        self.site = site
+        self._hash = site.bundle.hash
+
+    def close(self) -> None:
+        """Stop the workers; may be called twice."""
+        for site in (self.site, *self._leaving):
+            site.close()
+
+    def _tend(self, now: int) -> list[Answered]:
+        """Watch over the workers, and settle what was lost with one."""
+        self._check_at = now + _CHECK_NS
+        settled: list[Answered] = []
+        for site in (self.site, *self._leaving):
+            lost = site.check(now)
+            settled += [self._answered(answer, site.bundle) for answer in site.collect()]
+            for key in lost:
+                request = site.pending.pop(key, None)
+                if request is not None:
+                    self._failure(f"lost its worker ({site.staff.first_death})")
+                    settled.append(self._closed(key[0], request, Verdict.FAILED, site.bundle))
+        for site in [site for site in self._leaving if not site.pending]:
+            self._leaving.remove(site)
+            site.close()
+        return settled
+
+    def _answered(self, answer: Answer, bundle: BundleInfo | None = None) -> Answered:
+        self.calls += 1
+        outputs: tuple[float, ...] = ()
+        if answer.status == b.ANSWERED:
+            verdict, outputs = Verdict.OK, answer.outputs
+        elif answer.status == b.OVERRUN:
+            verdict = Verdict.OVERRUN
+        elif answer.status == b.NOT_FINITE:
+            verdict = self._failure("answered a number that is not finite")
+        else:
+            verdict = self._failure(self.site.staff.text(0) or "raised")
+        request = answer.request
+        prediction = self._judge(
+            answer.instrument, request.words, outputs, verdict=verdict, started=request.started, backlog=request.backlog
+        )
+        if bundle is not None and bundle.hash != self._hash:
+            prediction = msgspec.structs.replace(prediction, model_hash=bundle.hash)
+        return Answered(prediction, answer.batch, answer.batch_size)
+
+    def _closed(self, instrument: int, request: Request, verdict: Verdict, bundle: BundleInfo | None = None) -> Answered:
+        prediction = self._judge(
+            instrument, request.words, (), verdict=verdict, started=request.started, backlog=request.backlog
+        )
+        if bundle is not None and bundle.hash != self._hash:
+            prediction = msgspec.structs.replace(prediction, model_hash=bundle.hash)
+        return Answered(prediction, -1, 0)
