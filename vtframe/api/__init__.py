@@ -9,7 +9,19 @@ from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, Mode
 from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sampling import Sampling
-from vtframe.api.sink import PredictionBlock, RowBlock, SessionInfo, Sink
+from vtframe.api.sink import (
+    MarketBlock,
+    MarketInfo,
+    PredictionBlock,
+    Received,
+    ReceivedConnection,
+    ReceivedDamage,
+    ReceivedMessage,
+    ReceivedRecords,
+    RowBlock,
+    SessionInfo,
+    Sink,
+)
 from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
 from vtframe.api.strategy import LaneView, Strategy
 from vtframe.book.l3 import OrderBook, OrderBookCounts, RestingOrder
@@ -61,6 +73,8 @@ __all__ = [
     "KernelError",
     "Label",
     "LaneView",
+    "MarketBlock",
+    "MarketInfo",
     "Model",
     "ModelBackend",
     "Moment",
@@ -71,6 +85,11 @@ __all__ = [
     "Part",
     "PluginError",
     "PredictionBlock",
+    "Received",
+    "ReceivedConnection",
+    "ReceivedDamage",
+    "ReceivedMessage",
+    "ReceivedRecords",
     "RecordingError",
     "RestingOrder",
     "RiskContext",

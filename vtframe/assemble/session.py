@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import Codec, Model, SessionInfo
+from vtframe.api import Codec, MarketInfo, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
 from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import make_pipeline, open_market
@@ -27,6 +27,7 @@ from vtframe.engine.engine import Engine, ServedModel
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Market
+from vtframe.engine.market_log import MarketLog, MarketTap
 from vtframe.engine.meters import Meters
 from vtframe.engine.newest_rows import NewestRows
 from vtframe.engine.prediction_log import PredictionLog
@@ -102,6 +103,13 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
         schema_hash=pipeline.schema_hash,
         fingerprint=pipeline.fingerprint,
         outputs={name: bundle.classes for name, bundle in examined.bundles.items()},
+        market=MarketInfo(
+            instruments=tuple(instruments),
+            rules=market.rules,
+            codec="" if market.codec is None else market.codec.name,
+            codec_settings={} if market.codec is None else msgspec.to_builtins(market.codec),
+            market_time=parts.feed.market_time,
+        ),
     )
     sources = market.sources()
     try:
@@ -163,7 +171,10 @@ class _Builder:
         sinks = (
             self.parts.sinks if any(sink.name == "parquet" for sink in self.parts.sinks) else (ParquetSink(), *self.parts.sinks)
         )
-        row_log = RowLog(self.pipeline.ring, (*sinks, quality), self.info, logs=[model.log for model in served])
+        market_log = MarketLog() if any(sink.takes_market for sink in sinks) else None
+        row_log = RowLog(
+            self.pipeline.ring, (*sinks, quality), self.info, logs=[model.log for model in served], market=market_log
+        )
         self.gate.start()
         engine = Engine(
             codec=codec,
@@ -187,6 +198,7 @@ class _Builder:
             journal=self.journal,
             started=self._tell_started,
             stopped=self._tell_stopped,
+            inputs=None if market_log is None else MarketTap(engine, market_log),
         )
 
     def _tell_started(self, info: SessionInfo) -> None:

@@ -16,14 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import PredictionBlock, RowBlock, SessionInfo
+from vtframe.api import MarketBlock, PredictionBlock, RowBlock, SessionInfo, Sink
+from vtframe.engine.market_log import MarketLog
 from vtframe.engine.prediction_log import PredictionLog
 from vtframe.errors import InvariantError, PluginError, VtframeError
 
 __all__ = ["PredictionLog", "Receiver", "RowLog", "RowSource"]
 
 _log = logging.getLogger("vtframe.row_log")
-_Parts = tuple[list[PredictionBlock], list[tuple[NDArray[Any], NDArray[Any]]]]
+Block = RowBlock | PredictionBlock | MarketBlock
+_Parts = tuple[MarketBlock | None, list[PredictionBlock], list[tuple[NDArray[Any], NDArray[Any]]]]
 
 
 class RowSource(Protocol):
@@ -62,6 +64,7 @@ class RowLog:
         session: SessionInfo,
         *,
         logs: Sequence[PredictionLog] = (),
+        market: MarketLog | None = None,
         block_rows: int = 1024,
         block_polls: int = 8,
         queue_blocks: int = 64,
@@ -75,6 +78,8 @@ class RowLog:
         self._session = session
         self._receivers = _named(receivers)
         self._logs = list(logs)
+        self._market = market
+        self._gathering: list[PredictionLog | MarketLog] = [*logs, *([] if market is None else [market])]
         self._instruments = range(len(session.instruments))
         self._tails = [0] * len(session.instruments)
         self._wanted = min(block_rows, max(1, source.capacity // 2))
@@ -100,6 +105,7 @@ class RowLog:
                     raise
                 raise PluginError(name, f"its sink cannot start: {type(e).__name__}: {e}") from e
             self._receivers.append((name, receiver))  # who was started is closed, once
+        self._market_receivers = [named for named in self._receivers if isinstance(named[1], Sink) and named[1].takes_market]
         self._thread.start()
 
     def poll(self) -> None:
@@ -115,7 +121,7 @@ class RowLog:
         for instrument in self._instruments:
             waiting += head(instrument) - tails[instrument]
         self._polls_left -= 1
-        if waiting >= self._wanted or not self._polls_left or any(log.count >= self._wanted for log in self._logs):
+        if waiting >= self._wanted or not self._polls_left or any(log.count >= self._wanted for log in self._gathering):
             self._hand_on()
 
     def close(self) -> None:
@@ -130,20 +136,23 @@ class RowLog:
                 self._fail(name, f"did not finish within {self._patience_s:g} s")
 
     def report(self) -> dict[str, Any]:
-        """``row_log`` and ``sinks_failed`` of report.json."""
+        """``row_log``, ``sinks`` and ``sinks_failed`` of report.json."""
+        told = {name: _told(receiver) for name, receiver in self._receivers if isinstance(receiver, Sink)}
         return {
             "row_log": {"rows": self.handed, "stalls": self.stalls, "lost": self.lost},
+            "sinks": {name: numbers for name, numbers in told.items() if numbers},
             "sinks_failed": dict(self.failed),
         }
 
     def _hand_on(self) -> None:
         """Predictions first: their rows are then still to come, and whoever joins the two needs no long memory."""
         self._polls_left = self._block_polls
+        market = self._market.take() if self._market is not None else None
         predictions = [block for log in self._logs if (block := log.take()) is not None]
         rows = [copied for instrument in self._instruments if (copied := self._copy(instrument)) is not None]
-        if predictions or rows:
+        if market is not None or predictions or rows:
             count = sum(len(meta) for meta, _ in rows)
-            if self._put((predictions, rows)):
+            if self._put((market, predictions, rows)):
                 self.handed += count
             else:
                 self.lost += count
@@ -183,15 +192,17 @@ class RowLog:
 
     def _run(self) -> None:
         while (parts := self._queue.get()) is not None:
-            predictions, rows = parts
+            market, predictions, rows = parts
+            if market is not None:
+                self._each("market", market, to=self._market_receivers)
             for block in predictions:
                 self._each("predictions", block)
             if rows:
                 self._each("rows", _merged(rows))
         self._each("close")
 
-    def _each(self, what: str, *arguments: RowBlock | PredictionBlock) -> None:
-        for name, receiver in self._receivers:
+    def _each(self, what: str, *arguments: Block, to: Sequence[tuple[str, Receiver]] | None = None) -> None:
+        for name, receiver in self._receivers if to is None else to:
             if name in self.failed:
                 continue
             try:
@@ -202,6 +213,14 @@ class RowLog:
     def _fail(self, name: str, reason: str, *, error: Exception | None = None) -> None:
         self.failed[name] = reason
         _log.error("sink %s failed and is left out: %s", name, reason, exc_info=error)
+
+
+def _told(sink: Sink) -> dict[str, Any]:
+    """The sink's own numbers; one that cannot tell them says why, and harms nobody."""
+    try:
+        return dict(sink.report())
+    except Exception as e:  # noqa: BLE001 - a sink's fault must not stop a session
+        return {"error": f"{type(e).__name__}: {e}"}
 
 
 def _named(receivers: Sequence[Receiver]) -> list[tuple[str, Receiver]]:

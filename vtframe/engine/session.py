@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from vtframe.api import Feed, SessionInfo
+from vtframe.api import Feed, FeedSink, SessionInfo
 from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
@@ -76,8 +76,9 @@ class Session:
         journal: JournalWriter,
         started: Callable[[SessionInfo], None],
         stopped: Callable[[SessionInfo, dict[str, Any]], None],
+        inputs: FeedSink | None = None,
     ) -> None:
-        """``started`` and ``stopped`` tell the plugins."""
+        """``started`` and ``stopped`` tell the plugins; ``inputs`` is what the feed delivers to (by default the engine)."""
         self.info = info
         self.feed = feed
         self.engine = engine
@@ -90,6 +91,7 @@ class Session:
         self.journal = journal
         self.reason = ""
         self.began_ns = 0  # monotonic
+        self._inputs: FeedSink = engine if inputs is None else inputs
         self._started = started
         self._stopped = stopped
         self._checkpoint_due = 0
@@ -134,7 +136,7 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            _run_loop(self.feed.run(self.engine), self.housekeeping)
+            _run_loop(self.feed.run(self._inputs), self.housekeeping)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
