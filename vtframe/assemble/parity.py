@@ -172,7 +172,9 @@ class ParityRun:
                 outputs=bundle.classes,
             )
             opened = make_backend(bundle, tables[name], side.plugins.registries.model_backends).open(bundle)
-            comparison = PredictionComparison(iter(log), opened, bundle, instruments=names, expected=self.recorded.rows)
+            comparison = PredictionComparison(
+                iter(log), opened, bundle, instruments=names, expected=self.recorded.rows, columns=started.columns
+            )
             found[name] = _Asked(opened=opened, log=log, comparison=comparison, digest=digest)
         return found
 

@@ -61,8 +61,10 @@ class PredictionComparison:
         *,
         instruments: Sequence[str],
         expected: int | None,
+        columns: Sequence[str] | None = None,
     ) -> None:
-        """``expected`` is how many there should be, where the session said so at its end."""
+        """``expected`` is how many there should be, where the session said so at its end. ``columns`` are the names of the
+        rows' columns, of which the model's are picked; without them the rows hold the model's and no others."""
         self.compared = 0
         self.identical = 0
         self.timed = 0
@@ -77,6 +79,7 @@ class PredictionComparison:
         self._classes = bundle.classes
         self._names = tuple(instruments)
         self._expected = expected
+        self._places = None if columns is None else [list(columns).index(name) for name in bundle.columns]
         self._rows = [_History(len(bundle.columns), bundle.dtype) for _ in instruments]
         self._next = [0] * len(instruments)  # the row that the next prediction should be of
         self._waiting: deque[tuple[Any, NDArray[np.float32]]] = deque()
@@ -88,9 +91,10 @@ class PredictionComparison:
         return found if self._expected is None else max(found, self._expected - self.timed)
 
     def add(self, batch: RowBatch) -> None:
+        values = batch.values if self._places is None else batch.values[:, self._places]
         for instrument in np.unique(batch.meta["instrument"]).tolist():
             chosen = batch.meta["instrument"] == instrument
-            self._rows[instrument].add(batch.meta[chosen], batch.values[chosen])
+            self._rows[instrument].add(batch.meta[chosen], values[chosen])
         self._advance()
         for history, upto in zip(self._rows, self._next, strict=True):
             history.forget(upto - self._window + 1)
