@@ -41,7 +41,7 @@ def bytes_per_instrument(
     )
     pipeline.process(records)
     return {
-        "book": pipeline.books.cells.nbytes + pipeline.books.meta.nbytes,
+        "book": pipeline.books.nbytes,
         "features": pipeline._floats.nbytes,  # noqa: SLF001 - memory is what is asked for here
         "ring": pipeline.ring.values.nbytes + pipeline.ring.meta.nbytes,
     }

@@ -176,9 +176,9 @@ def test_books_that_have_grown_are_restored() -> None:
     first = pipeline()
     first.books.grow(5000)
     from vtframe.buffers.native import retarget
-    from vtframe.features.pipeline import _BOOKS
+    from vtframe.features.pipeline import _FAR
 
-    retarget(first._handles, _BOOKS, first.books.cells)
+    retarget(first._handles, _FAR, first.books.far)
     run_to(first, 500)
     again = pipeline()
     again.restore(first.snapshot())

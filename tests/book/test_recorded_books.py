@@ -73,4 +73,4 @@ def test_every_level_equals_that_of_a_dictionary(recorded: tuple[str, Records]) 
         assert pipeline.books.quantity_at(0, side, -1) == 0
     assert pipeline.books.update_id(0) == int(frames[depth[-1]]["last_id"])
     assert pipeline.books.ts_event(0) == max(int(records.events["ts_event"][frames[i]["first_event"]]) for i in depth)
-    assert pipeline.books.cells.nbytes <= 1_000_000 * max(1, len(prices) / 2000)
+    assert pipeline.books.nbytes <= 1_000_000 * max(1, len(prices) / 2000)

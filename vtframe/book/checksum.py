@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vtframe.book import meta as m
+from vtframe.book.levels import take_level
 from vtframe.domain import ChecksumRule
 
 _POLYNOMIAL = 0xEDB88320  # CRC-32 of ISO 3309, reflected: zlib's
@@ -39,17 +40,17 @@ def code_of(rule: ChecksumRule | None) -> int:
     return code | (rule.interleaved and INTERLEAVED) | (rule.point and POINT) | (rule.shortest and SHORTEST)
 
 
-def verified(sent: int, rank: int, book: Any, meta: Any) -> bool:
-    """Whether the book has the checksum that its venue sent, where it sent one (0 or more). ``rank`` is the best that changed:
-    beyond the levels that it covers, the checksum is the one before."""
+def verified(sent: int, touched: Any, near: Any, far: Any, meta: Any) -> bool:
+    """Whether the book has the checksum that its venue sent, where it sent one (0 or more). ``touched``: one of the best levels
+    has changed; else the checksum is the one before."""
     if meta[m.CHECK] == 0:
         return True
-    if rank < meta[m.CHECK] & 255:
+    if touched:
         meta[m.CHECKSUM] = -1
     if sent < 0:
         return True
     if meta[m.CHECKSUM] < 0:
-        meta[m.CHECKSUM] = checksum(book, meta)
+        meta[m.CHECKSUM] = checksum(near, far, meta)
     if meta[m.CHECKSUM] != sent:
         meta[m.MISMATCHES] += 1
         return False
@@ -57,35 +58,41 @@ def verified(sent: int, rank: int, book: Any, meta: Any) -> bool:
     return True
 
 
-def checksum(book: Any, meta: Any) -> int:
+def checksum(near: Any, far: Any, meta: Any) -> int:
     """CRC32 of the best levels, by the rule in ``meta[CHECK]``, which is not 0."""
     rule = meta[m.CHECK]
     levels = rule & 255
-    bids, asks = meta[m.N_BIDS], meta[m.N_ASKS]
     crc = U64(START)
+    bid, ask = meta[m.BEST], meta[m.BEST + 1]
+    far_bid, far_ask = meta[m.FAR] - 1, meta[m.FAR + 1] - 1
     if rule & INTERLEAVED:
         for k in range(levels):
-            if k < bids:
-                crc = feed_level(crc, book, meta, 0, bids - 1 - k, rule, k == 0)
-            if k < asks:
-                crc = feed_level(crc, book, meta, 1, asks - 1 - k, rule, k == 0 and bids == 0)
+            if k < meta[m.N_BIDS]:
+                crc, bid, far_bid = feed_level(crc, near, far, meta, 0, bid, far_bid, rule, k == 0)
+            if k < meta[m.N_ASKS]:
+                crc, ask, far_ask = feed_level(crc, near, far, meta, 1, ask, far_ask, rule, k == 0 and meta[m.N_BIDS] == 0)
     else:
-        for k in range(min(levels, asks)):
-            crc = feed_level(crc, book, meta, 1, asks - 1 - k, rule, k == 0)
-        for k in range(min(levels, bids)):
-            crc = feed_level(crc, book, meta, 0, bids - 1 - k, rule, k == 0 and asks == 0)
+        for k in range(min(levels, meta[m.N_ASKS])):
+            crc, ask, far_ask = feed_level(crc, near, far, meta, 1, ask, far_ask, rule, k == 0)
+        for k in range(min(levels, meta[m.N_BIDS])):
+            crc, bid, far_bid = feed_level(crc, near, far, meta, 0, bid, far_bid, rule, k == 0 and meta[m.N_ASKS] == 0)
     return int(crc ^ U64(START))
 
 
-def feed_level(crc: Any, book: Any, meta: Any, side: int, place: int, rule: int, first: Any) -> Any:
-    """Price and quantity of one level, each after a separator, where there is one; ``first``: nothing stands before it."""
+def feed_level(
+    crc: Any, near: Any, far: Any, meta: Any, side: int, key: int, place: int, rule: int, first: Any
+) -> tuple[Any, int, int]:
+    """Price and quantity of one level, each after a separator, where there is one; ``first``: nothing stands before it.
+
+    The level is the better of the two that ``levels.is_near`` takes; returned with the crc are those after it."""
+    price, quantity, key, place = take_level(near, far, meta, side, key, place)
     separator = rule >> _SEPARATOR
     if separator and not first:
         crc = feed_byte(crc, U64(separator))
-    crc = feed_number(crc, book[side, 0, place], meta[m.PRICE_DECIMALS], rule)
+    crc = feed_number(crc, price, meta[m.PRICE_DECIMALS], rule)
     if separator:
         crc = feed_byte(crc, U64(separator))
-    return feed_number(crc, book[side, 1, place], meta[m.QUANTITY_DECIMALS], rule)
+    return feed_number(crc, quantity, meta[m.QUANTITY_DECIMALS], rule), key, place
 
 
 def feed_number(crc: Any, value: int, decimals: int, rule: int) -> Any:

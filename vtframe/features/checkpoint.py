@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.book import Books
-from vtframe.book import meta as m
 from vtframe.book.pending import PendingFrames
 from vtframe.buffers import RowRing
-from vtframe.domain import EVENT, FRAME, ROW, Instrument
+from vtframe.domain import EVENT, FRAME, ROW, Instrument, Side
 from vtframe.errors import SessionError
 from vtframe.features import layout as at
 from vtframe.features.plan import HOOKS, Plan
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"vtframe checkpoint\n"
 _WHERE = "checkpoint"
 
@@ -44,7 +43,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     ints: bytes
     floats: bytes
     capacity: int  # of the books
-    levels: list[bytes]  # prices and quantities of bids and asks: four for each instrument
+    levels: list[bytes]  # prices and quantities of bids and asks, best first: four for each instrument
     values: list[bytes]  # rows in the ring, oldest first
     meta: list[bytes]
     pending: list[tuple[bytes, bytes, int]]  # frames, their events, how many were dropped
@@ -81,9 +80,8 @@ def write(
     """All of it as bytes, with a hash of itself."""
     levels, values, meta = [], [], []
     for instrument in range(len(books)):
-        for side, column in ((0, m.N_BIDS), (1, m.N_ASKS)):
-            count = books.meta[instrument, column]
-            levels += [books.cells[instrument, side, what, :count].tobytes() for what in (0, 1)]
+        for side in Side:
+            levels += [array.tobytes() for array in books.levels(instrument, side, books.capacity)]
         count = min(ring.head(instrument), ring.capacity)
         values.append(ring.window(instrument, count).tobytes() if count else b"")
         meta.append(ring.window_meta(instrument, count).tobytes() if count else b"")
@@ -154,22 +152,18 @@ def restore(
     pending: list[PendingFrames],
     control: NDArray[np.int64],
 ) -> None:
-    """Write ``state`` into a pipeline's own memory. ``books.cells`` may be replaced by a larger array."""
+    """Write ``state`` into a pipeline's own memory. The arrays of ``books`` are replaced by others."""
     callbacks = books.meta[:, at.CALLBACK].copy()
     books.meta[:] = np.frombuffer(state.ints, np.int64).reshape(books.meta.shape)
     books.meta[:, at.CALLBACK] = callbacks
     floats[:] = np.frombuffer(state.floats).reshape(floats.shape)
     if state.capacity > books.capacity:
         books.grow(state.capacity)
-    books.cells[:] = 0
     ring.values[:] = 0
     ring.meta[:] = np.zeros((), ROW)
-    levels = iter(state.levels)
+    levels = [np.frombuffer(array, np.int64) for array in state.levels]
+    books.replace_levels(zip(levels[::2], levels[1::2], strict=True))
     for instrument in range(len(books)):
-        for side in (0, 1):
-            for what in (0, 1):
-                cells = np.frombuffer(next(levels), np.int64)
-                books.cells[instrument, side, what, : len(cells)] = cells
         _fill(ring, instrument, state.values[instrument], state.meta[instrument])
         frames, events, dropped = state.pending[instrument]
         _wait(pending[instrument], np.frombuffer(frames, FRAME), np.frombuffer(events, EVENT), dropped)

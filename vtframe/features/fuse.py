@@ -12,7 +12,7 @@ from numba import types
 
 import vtframe
 from vtframe.api import BookTop, Delta, Moment, Sampling, Trade
-from vtframe.book import shift
+from vtframe.book import bits, shift
 from vtframe.buffers import native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
@@ -35,7 +35,8 @@ _COMPILED = (loop, row)  # modules whose hooks and constants in capitals a pipel
 _ATTACH = {
     "frames_at": array_at(FRAME, 1),
     "events_at": array_at(EVENT, 1),
-    "books_at": array_at(np.int64, 4),
+    "near_at": array_at(np.int64, 3),
+    "far_at": array_at(np.int64, 4),
     "ints_at": array_at(np.int64, 2),
     "floats_at": array_at(np.float64, 2),
     "rows_at": array_at(ROW, 2),
@@ -44,6 +45,7 @@ _ATTACH = {
 _ATTACH_VALUES = {"float32": array_at(np.float32, 3), "float64": array_at(np.float64, 3)}
 _MACHINERY = (
     native,
+    bits,
     shift,
     bind,
     generate,

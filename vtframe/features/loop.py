@@ -12,7 +12,7 @@ import numpy as np
 
 from vtframe.book import meta as m
 from vtframe.book.checksum import verified
-from vtframe.book.levels import change, clear, fits, is_crossed, note_best, truncate
+from vtframe.book.levels import LOWEST, change, clear, fits, is_crossed, note_best, take_level, truncate
 from vtframe.book.sequence import BROKEN, NONE, OLD, check, mark_gap
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
@@ -58,7 +58,17 @@ def on_frame(ts_event: int, ts_recv: int, n: Any, f: Any) -> None:
 
 
 def run(
-    frames: Any, events: Any, first: int, last: int, books: Any, ints: Any, floats: Any, values: Any, rows: Any, control: Any
+    frames: Any,
+    events: Any,
+    first: int,
+    last: int,
+    nears: Any,
+    fars: Any,
+    ints: Any,
+    floats: Any,
+    values: Any,
+    rows: Any,
+    control: Any,
 ) -> int:
     """Handle frames ``first`` to ``last``; returns one of layout's codes. Rows go to the ring and are noted in control."""
     for index in range(first, last):
@@ -67,7 +77,7 @@ def run(
         begin = frame["first_event"]
         end = begin + frame["n_events"]
         control[at.POSITION] = index
-        if instrument < 0 or instrument >= len(books) or begin < 0 or end < begin or end > len(events):
+        if instrument < 0 or instrument >= len(ints) or begin < 0 or end < begin or end > len(events):
             return at.BAD
         if control[at.COUNT] + (len(ints) if FOLLOW else 1) > control[at.LIMIT]:
             return at.FULL
@@ -77,10 +87,11 @@ def run(
         f = floats[instrument]
         if LED:
             borrow(ints, floats, n, f)
-        book = books[instrument]
+        near = nears[instrument]
+        far = fars[instrument]
         kind = frame["kind"]
         if kind == DEPTH_FRAME or kind == SNAPSHOT_FRAME:
-            need = fits(events, begin, end, n, book.shape[2], kind == SNAPSHOT_FRAME)
+            need = fits(events, begin, end, n, far.shape[2], kind == SNAPSHOT_FRAME)
             if need > 0:
                 control[at.NEED] = need
                 return at.GROW
@@ -89,13 +100,13 @@ def run(
         due = False
         code = at.DONE
         if kind == DEPTH_FRAME:
-            code, due = take_depth(frame, events, begin, end, book, n, f)
+            code, due = take_depth(frame, events, begin, end, near, far, n, f)
         elif kind == TRADE_FRAME:
             code, due = take_trades(frame, events, begin, end, n, f)
         elif kind == SNAPSHOT_FRAME:
-            code, due = take_snapshot(frame, events, begin, end, book, n, f)
+            code, due = take_snapshot(frame, events, begin, end, near, far, n, f)
         elif kind == STATUS_FRAME:
-            due = take_status(events, begin, end, n)
+            due = take_status(events, begin, end, near, n)
         if due:
             write_row(instrument, frame["input"], frame["ts_recv"], n, f, values, rows, control)
             if FOLLOW and n[at.LEADS]:
@@ -106,7 +117,7 @@ def run(
     return at.DONE
 
 
-def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any, f: Any) -> tuple[int, bool]:
+def take_depth(frame: Any, events: Any, begin: int, end: int, near: Any, far: Any, n: Any, f: Any) -> tuple[int, bool]:
     """Apply a diff to a live book; any other book makes it wait. Returns a code and whether a row is due."""
     if n[m.STATE] != LIVE:
         return at.PEND, EVERY == FRAME
@@ -118,70 +129,76 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any,
         mark_gap(n)
         return at.PEND, EVERY == FRAME or EVERY == BBO
     ts_recv = frame["ts_recv"]
-    rank = apply(events, begin, end, ts_recv, book, n, f, WITH_DELTAS)
-    if rank == WRONG:
+    touched = apply(events, begin, end, ts_recv, near, far, n, f, WITH_DELTAS)
+    if touched == WRONG:
         return at.BAD, False
     n[m.FIRST] = 0
     n[m.LAST_ID] = frame["last_id"]
     n[m.TS_RECV] = ts_recv
-    moved = note_best(book, n)
+    moved = touched != 0 and note_best(near, far, n)
     if is_crossed(n):
         n[m.STATE] = CROSSED
         n[m.CROSSED] += 1
         return at.PEND, EVERY == FRAME or EVERY == BBO
-    if not verified(frame["checksum"], rank, book, n):
+    if not verified(frame["checksum"], touched != 0, near, far, n):
         mark_gap(n)
         return at.PEND, EVERY == FRAME or EVERY == BBO
-    if rank == CLEARED:
+    if touched == CLEARED:
         start_features(n, f)
-    if rank < DEPTH:
-        show_top(book, n, f)
+    if touched & BIDS:
+        show_top(0, near, far, n, f)
+    if touched & ASKS:
+        show_top(1, near, far, n, f)
     on_frame(n[m.TS_EVENT], ts_recv, n, f)
     return at.DONE, EVERY == FRAME or (EVERY == BBO and moved)
 
 
-WRONG = -2  # an event that a codec must not make
-CLEARED = -1  # the frame emptied the book
+BIDS, ASKS = 1, 2  # sides of which one of the best levels was touched
+CLEARED = 7  # both: the frame emptied the book
+WRONG = -8  # an event that a codec must not make
 
 
-def apply(events: Any, begin: int, end: int, ts_recv: int, book: Any, n: Any, f: Any, hooks: bool) -> int:
-    """Apply a frame's level changes; returns the best rank that one of them touched, CLEARED or WRONG."""
-    best = book.shape[2]
-    cleared = False
+def apply(events: Any, begin: int, end: int, ts_recv: int, near: Any, far: Any, n: Any, f: Any, hooks: bool) -> int:
+    """Apply a frame's level changes; returns which sides' best levels they touched, CLEARED or WRONG."""
+    touched = 0
     for index in range(begin, end):
         event = events[index]
         kind = event["kind"]
         if kind == DELTA_EVENT:
             side = event["side"]
+            price = event["price"]
             quantity = event["quantity"]
             if (side != 1 and side != -1) or quantity < 0:
                 return WRONG
-            previous, rank = change(book, n, side, event["price"], quantity)
-            if rank < best:
-                best = rank
-            if hooks and not cleared:
+            previous = change(near, far, n, side, price, quantity)
+            if side == 1:
+                if price >= n[m.LIMIT]:
+                    touched |= BIDS
+            elif -price >= n[m.LIMIT + 1]:
+                touched |= ASKS
+            if hooks and touched != CLEARED:
                 on_delta(
                     event["ts_event"],
                     ts_recv,
                     side,
-                    event["price"] / f[at.PRICE_SCALE],
+                    price / f[at.PRICE_SCALE],
                     quantity / f[at.QUANTITY_SCALE],
                     previous / f[at.QUANTITY_SCALE],
                     n,
                     f,
                 )
         elif kind == CLEAR_EVENT:
-            clear(n)
+            clear(near, n)
             n[m.DEPTH] = event["quantity"]
-            cleared = True
+            touched = CLEARED
     if end > begin:
         ts_event = events[end - 1]["ts_event"]
         n[m.TS_EVENT] = ts_event
         if ts_event > n[m.DEPTH_TS_EVENT]:
             n[m.DEPTH_TS_EVENT] = ts_event
     if n[m.DEPTH] > 0:
-        truncate(book, n)
-    return CLEARED if cleared else best
+        truncate(near, far, n)
+    return touched
 
 
 def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -> tuple[int, bool]:
@@ -204,40 +221,41 @@ def take_trades(frame: Any, events: Any, begin: int, end: int, n: Any, f: Any) -
     return at.DONE, EVERY == TRADE and market
 
 
-def take_snapshot(frame: Any, events: Any, begin: int, end: int, book: Any, n: Any, f: Any) -> tuple[int, bool]:
+def take_snapshot(frame: Any, events: Any, begin: int, end: int, near: Any, far: Any, n: Any, f: Any) -> tuple[int, bool]:
     """Replace the book, unless it is live and newer. With frames waiting, Python replays them before the row is made."""
     last_id = frame["last_id"]
     in_stream = end > begin and events[begin]["flags"] & IN_STREAM_FLAG
     if n[m.STATE] == LIVE and 0 <= last_id < n[m.LAST_ID] and not in_stream:
         n[m.OLD_SNAPSHOTS] += 1
         return at.DONE, False
-    clear(n)
+    clear(near, n)
     n[m.DEPTH] = 0
-    if apply(events, begin, end, frame["ts_recv"], book, n, f, False) == WRONG:
+    if apply(events, begin, end, frame["ts_recv"], near, far, n, f, False) == WRONG:
         return at.BAD, False
     n[m.LAST_ID] = last_id
     n[m.FIRST] = 2 if in_stream else 1
     n[m.TS_RECV] = frame["ts_recv"]
     n[m.STATE] = LIVE
-    note_best(book, n)
+    note_best(near, far, n)
     if is_crossed(n):
         n[m.STATE] = CROSSED
         n[m.CROSSED] += 1
-    elif not verified(frame["checksum"], -1, book, n):
+    elif not verified(frame["checksum"], True, near, far, n):
         mark_gap(n)
     elif n[m.PENDING] > 0:
         return at.RESYNC, False
-    settle(frame["ts_recv"], book, n, f)
+    settle(frame["ts_recv"], near, far, n, f)
     return at.DONE, EVERY == FRAME or EVERY == BBO
 
 
-def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: Any, floats: Any, control: Any) -> int:
+def replay(frames: Any, events: Any, first: int, last: int, nears: Any, fars: Any, ints: Any, floats: Any, control: Any) -> int:
     """Apply the frames that waited for a snapshot, to the book only. Leaves in POSITION the first that must go on waiting."""
     for index in range(first, last):
         control[at.POSITION] = index
         frame = frames[index]
         n = ints[frame["instrument"]]
-        book = books[frame["instrument"]]
+        near = nears[frame["instrument"]]
+        far = fars[frame["instrument"]]
         begin = frame["first_event"]
         end = begin + frame["n_events"]
         verdict = OLD  # without ids, or in one stream, whatever came before the snapshot is in it
@@ -249,21 +267,21 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
         if verdict == BROKEN:
             mark_gap(n)
             return at.DONE
-        need = fits(events, begin, end, n, book.shape[2], False)
+        need = fits(events, begin, end, n, far.shape[2], False)
         if need > 0:
             control[at.NEED] = need
             return at.GROW
-        rank = apply(events, begin, end, frame["ts_recv"], book, n, floats[frame["instrument"]], False)
-        if rank == WRONG:
+        touched = apply(events, begin, end, frame["ts_recv"], near, far, n, floats[frame["instrument"]], False)
+        if touched == WRONG:
             return at.BAD
         n[m.FIRST] = 0
         n[m.LAST_ID] = frame["last_id"]
-        note_best(book, n)
+        note_best(near, far, n)
         if is_crossed(n):
             n[m.STATE] = CROSSED
             n[m.CROSSED] += 1
             return at.DONE
-        if not verified(frame["checksum"], rank, book, n):
+        if not verified(frame["checksum"], touched != 0, near, far, n):
             mark_gap(n)
             return at.DONE
     control[at.POSITION] = last
@@ -271,37 +289,47 @@ def replay(frames: Any, events: Any, first: int, last: int, books: Any, ints: An
 
 
 def finish(
-    number: int, ts_recv: int, instrument: int, books: Any, ints: Any, floats: Any, values: Any, rows: Any, control: Any
+    number: int,
+    ts_recv: int,
+    instrument: int,
+    nears: Any,
+    fars: Any,
+    ints: Any,
+    floats: Any,
+    values: Any,
+    rows: Any,
+    control: Any,
 ) -> None:
     """After a replay: the features start on the resynced book, and its row is made, with the snapshot's number and time."""
     n = ints[instrument]
     f = floats[instrument]
     n[m.TS_RECV] = ts_recv
-    settle(ts_recv, books[instrument], n, f)
+    settle(ts_recv, nears[instrument], fars[instrument], n, f)
     if EVERY == FRAME or EVERY == BBO:
         write_row(instrument, number, ts_recv, n, f, values, rows, control)
         if FOLLOW and n[at.LEADS]:
             follow(instrument, number, ts_recv, ints, floats, values, rows, control)
 
 
-def settle(ts_recv: int, book: Any, n: Any, f: Any) -> None:
+def settle(ts_recv: int, near: Any, far: Any, n: Any, f: Any) -> None:
     """A snapshot is in: if the book is live, the features start on it."""
     if n[m.STATE] != LIVE:
         return
     n[m.RESYNCS] += 1
     start_features(n, f)
-    show_top(book, n, f)
+    show_top(0, near, far, n, f)
+    show_top(1, near, far, n, f)
     on_frame(n[m.TS_EVENT], ts_recv, n, f)
 
 
-def take_status(events: Any, begin: int, end: int, n: Any) -> bool:
+def take_status(events: Any, begin: int, end: int, near: Any, n: Any) -> bool:
     """A cleared book waits for a snapshot; so does one with a stated loss. Returns whether a row is due."""
     was = n[m.STATE]
     for index in range(begin, end):
         event = events[index]
         n[m.TS_EVENT] = event["ts_event"]
         if event["kind"] == CLEAR_EVENT:
-            clear(n)
+            clear(near, n)
             n[m.BID] = n[m.BID_QUANTITY] = n[m.ASK] = n[m.ASK_QUANTITY] = 0
             n[m.STATE] = SYNCING
         elif event["flags"] & GAP_FLAG and n[m.STATE] == LIVE:
@@ -315,17 +343,23 @@ def start_features(n: Any, f: Any) -> None:
     n[at.AGE] = 0
 
 
-def show_top(book: Any, n: Any, f: Any) -> None:
-    """Write the best levels where kernels see them, as float64 in the instrument's units."""
+def show_top(side: int, near: Any, far: Any, n: Any, f: Any) -> None:
+    """Write a side's best levels where kernels see them, as float64 in the instrument's units; note from where on a change
+    touches them, or those that the venue's checksum covers."""
     price_scale = f[at.PRICE_SCALE]
     quantity_scale = f[at.QUANTITY_SCALE]
-    for side in range(2):
-        count = n[m.N_BIDS + side]
-        start = at.TOP + 2 * DEPTH * side
-        for k in range(DEPTH):
-            if k < count:
-                f[start + k] = book[side, 0, count - 1 - k] / price_scale
-                f[start + DEPTH + k] = book[side, 1, count - 1 - k] / quantity_scale
-            else:
-                f[start + k] = np.nan
-                f[start + DEPTH + k] = 0.0
+    start = at.TOP + 2 * DEPTH * side
+    count = n[m.N_BIDS + side]
+    covered = max(DEPTH, n[m.CHECK] & 255)
+    key = n[m.BEST + side]
+    place = n[m.FAR + side] - 1
+    price = 0
+    for k in range(min(covered, count)):
+        price, quantity, key, place = take_level(near, far, n, side, key, place)
+        if k < DEPTH:
+            f[start + k] = price / price_scale
+            f[start + DEPTH + k] = quantity / quantity_scale
+    for k in range(count, DEPTH):
+        f[start + k] = np.nan
+        f[start + DEPTH + k] = 0.0
+    n[m.LIMIT + side] = LOWEST if count < covered else price * (1 - 2 * side)

@@ -35,7 +35,7 @@ from vtframe.kernels.cache import KernelCache
 from vtframe.kernels.fingerprint import fingerprint
 
 RING_ROWS = 4096
-_FRAMES, _EVENTS, _BOOKS, _CONTROL = (ARRAYS.index(name) for name in ("frames", "events", "books", "control"))
+_FRAMES, _EVENTS, _NEAR, _FAR, _CONTROL = (ARRAYS.index(name) for name in ("frames", "events", "near", "far", "control"))
 
 
 class PipelineCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +105,8 @@ class Pipeline:
             on_compile(f"{', '.join(slow)}: not compiled, runs as Python, which is slow")
 
         count = len(instruments)
-        self.books = Books(rules, extra=layout.ints - m.COLUMNS)
+        ticks = [instrument.tick_size for instrument in instruments]
+        self.books = Books(rules, ticks=ticks, extra=layout.ints - m.COLUMNS)
         self._ints = self.books.meta
         self._ints[:, m.PRICE_DECIMALS] = [instrument.price_decimals for instrument in instruments]
         self._ints[:, m.QUANTITY_DECIMALS] = [instrument.quantity_decimals for instrument in instruments]
@@ -147,7 +148,8 @@ class Pipeline:
             (
                 self._frames,
                 self._events,
-                self.books.cells,
+                self.books.near,
+                self.books.far,
                 self._ints,
                 self._floats,
                 self.ring.values,
@@ -249,7 +251,8 @@ class Pipeline:
         pipeline is then as it was.
         """
         checkpoint.restore(checkpoint.read(data, self._identity), **self._memory())
-        retarget(self._handles, _BOOKS, self.books.cells)
+        retarget(self._handles, _NEAR, self.books.near)
+        retarget(self._handles, _FAR, self.books.far)
 
     def _memory(self) -> dict[str, Any]:
         return {
@@ -267,7 +270,7 @@ class Pipeline:
             return position
         if code == at.GROW:
             self.books.grow(self._cells[at.NEED])
-            retarget(self._handles, _BOOKS, self.books.cells)
+            retarget(self._handles, _FAR, self.books.far)
             return position
         frame = self._frames[position]
         if code == at.BAD:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.book import meta as m
+from vtframe.book.far import find as find_level
 from vtframe.book.l3 import layout as at
 from vtframe.book.l3.orders import give, take
-from vtframe.book.levels import find as find_level
 from vtframe.book.shift import shift
 
 
