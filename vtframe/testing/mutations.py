@@ -13,6 +13,7 @@ import numpy as np
 
 _BATCH = 1 << 16  # random numbers drawn at once
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?")
 _STRING = re.compile(rb'"([^"\\]{1,40})"')
 _NUMBERS = (
@@ -196,38 +197,44 @@ def _other_value(data: bytes, draws: _Draws) -> bytes:
     return data[:at] + draws.among(_VALUES) + data[end:] if at else data
 
 
-def _members(data: bytes, draws: _Draws) -> bytes:
-    """The members of the object, or of the object inside it, in another order, one of them twice, missing or renamed."""
+def _inside(data: bytes, draws: _Draws) -> bytes:
+    """An object or array somewhere inside: its members or items in another order, one of them twice, missing or another."""
     try:
-        members = [(key.encode(), bytes(raw)) for key, raw in _MEMBERS.decode(data).items()]
+        if data[:1] == b"{":
+            parts = [(b'"%b":' % key.encode(), bytes(raw)) for key, raw in _MEMBERS.decode(data).items()]
+        elif data[:1] == b"[":
+            parts = [(b"", bytes(raw)) for raw in _ITEMS.decode(data)]
+        else:
+            return data
     except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError, RecursionError):
         return data
-    if not members:
-        return data
-    if draws.below(4):  # most often the message proper
-        for place, (key, raw) in enumerate(members):
-            if key == b"data" and raw[:1] == b"{":
-                members[place] = key, _members(raw, draws)
-                return _object(members)
-    place = draws.below(len(members))
-    what = draws.below(5)
+    deeper = [place for place, (_, raw) in enumerate(parts) if raw[:1] in {b"{", b"["}]
+    if deeper and draws.below(4):
+        place = deeper[draws.below(len(deeper))]
+        parts[place] = parts[place][0], _inside(parts[place][1], draws)
+    elif parts:
+        parts = _rearranged(parts, draws)
+    opening, closing = (b"{", b"}") if data[:1] == b"{" else (b"[", b"]")
+    return opening + b",".join(label + raw for label, raw in parts) + closing
+
+
+def _rearranged(parts: list[tuple[bytes, bytes]], draws: _Draws) -> list[tuple[bytes, bytes]]:
+    place, other = draws.below(len(parts)), draws.below(len(parts))
+    label, raw = parts[place]
+    what = draws.below(6)
     if what == 0:
-        members.insert(draws.below(len(members) + 1), members[place])
+        parts.insert(other, parts[place])
     elif what == 1:
-        del members[place]
+        del parts[place]
     elif what == 2:
-        members[place] = draws.among(_KEYS), members[place][1]
+        parts[place] = (b'"' + draws.among(_KEYS) + b'":' if label else b""), raw
     elif what == 3:
-        other = draws.below(len(members))
-        members[place], members[other] = members[other], members[place]
+        parts[place], parts[other] = parts[other], parts[place]
+    elif what == 4:
+        parts[place] = label, draws.among(_VALUES)
     else:
-        rest = list(members)
-        members = [rest.pop(draws.below(len(rest))) for _ in range(len(rest))]
-    return _object(members)
-
-
-def _object(members: Sequence[tuple[bytes, bytes]]) -> bytes:
-    return b"{" + b",".join(b'"%b":%b' % member for member in members) + b"}"
+        return [parts.pop(draws.below(len(parts))) for _ in range(len(parts))]
+    return parts
 
 
 _WAYS: tuple[Callable[[bytes, _Draws], bytes], ...] = (
@@ -243,6 +250,7 @@ _WAYS: tuple[Callable[[bytes, _Draws], bytes], ...] = (
     _space,
     _one_more_member,
     _other_value,
-    _members,
-    _members,
+    _inside,
+    _inside,
+    _inside,
 )
