@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vtframe.api import Sampling
-from vtframe.config import LaneTable, ModelTable, RowsTable, SessionTable, read_config
+from vtframe.config import DriftTable, LaneTable, ModelTable, RowsTable, SessionTable, read_config
 from vtframe.config.read import TABLES
 
 TABLE_OF = {
@@ -18,6 +18,7 @@ TABLE_OF = {
     "[rows]": RowsTable,
     "[[models]]": ModelTable,
     "[[lanes]]": LaneTable,
+    "[[drift]]": DriftTable,
 }
 
 

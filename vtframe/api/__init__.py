@@ -5,7 +5,7 @@ from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, E
 from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
 from vtframe.api.graph import Graph, Node
 from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
-from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, calibrated
+from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, TrainingColumn, calibrated
 from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sampling import Sampling
@@ -102,6 +102,7 @@ __all__ = [
     "Strategy",
     "Top",
     "Trade",
+    "TrainingColumn",
     "VtframeError",
     "calibrated",
     "fixed",

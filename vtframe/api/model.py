@@ -45,6 +45,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...]
 
 
+class TrainingColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """How one column lay in the training rows: ``shares[i]`` of them were over edge ``i - 1`` and at most edge ``i``; the first
+    share is of those at most the first edge, the last of those over the last. What live rows are compared with for drift."""
+
+    rows: int
+    edges: tuple[float, ...]  # ascending
+    shares: tuple[float, ...]  # one more than edges
+
+
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle says of its model. ``path`` is its folder, ``hash`` the sha256 over its files' hashes.
 
@@ -75,6 +84,7 @@ class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}  # name: sha256
     trusted: bool = False  # whether files that run code when they are read are let in
     heads: tuple[Head, ...] = ()  # of a model that is more than one classification; see ``output_heads``
+    training: dict[str, TrainingColumn] = {}  # by column, where the bundle says; what drift rules on inputs need
     calibrator: Calibrator | None = None  # applied to every classification by whoever opens the model: see ``calibrated``
 
     @property

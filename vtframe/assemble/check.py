@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelError
+from vtframe.assemble.drift import check_drift
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.schema import PREDICTION_FIELDS
@@ -72,6 +73,7 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
             _ask_strategies(config, parts, bundles, schema, faults)
     _check_rule(config, features, faults)
     _check_lanes(config, faults)
+    check_drift(config, bundles, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(
         config=config,

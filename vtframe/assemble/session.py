@@ -15,6 +15,7 @@ import msgspec
 from vtframe import __version__
 from vtframe.api import Codec, MarketInfo, Model, SessionInfo
 from vtframe.assemble.check import Examined, examine
+from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
 from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.model_backend import make_backend
@@ -34,16 +35,19 @@ from vtframe.engine.prediction_log import PredictionLog
 from vtframe.engine.risk_view import RiskView
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session import Session
+from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import SessionError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.inline import InlineExecutor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate
+from vtframe.risk.restraint import DriftRestraint
 from vtframe.wire import SourceFile
 
 _log = logging.getLogger("vtframe.session")
@@ -56,6 +60,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None = None  # 1 is real time; None as fast as possible
     folder: Path | None = None  # of the session; must not exist
     deterministic: bool = False  # processing time does not count: two runs over one input decide alike
+    verdicts_of: Path | None = None  # take verdicts on drift from this session's journal, as numbered there, not from the data
     on_compile: Callable[[str], None] | None = None
     builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
@@ -128,6 +133,7 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
             instruments=instruments,
             pipeline=pipeline,
             journal=journal,
+            wishes=wishes,
         ).build(market.codec, models)
     except BaseException:
         shutil.rmtree(folder)
@@ -136,7 +142,7 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
 
 
 class _Builder:
-    """Joins the opened parts. A class because every joint needs the same six things."""
+    """Joins the opened parts. A class because every joint needs the same few things."""
 
     def __init__(
         self,
@@ -148,7 +154,10 @@ class _Builder:
         instruments: SessionInstruments,
         pipeline: Pipeline,
         journal: JournalWriter,
+        wishes: Wishes,
     ) -> None:
+        self.wishes = wishes
+        self.rules = drift_rules(examined.config)
         self.info = info
         self.examined = examined
         self.parts = parts
@@ -167,13 +176,18 @@ class _Builder:
     def build(self, codec: Codec | None, models: Mapping[str, Model]) -> Session:
         lanes = {parts.id: self._lane(parts) for parts in self.parts.lanes}
         served = [self._serve(name, model, lanes) for name, model in models.items()]
-        quality = PredictionQuality(self.examined.bundles)
+        drift = DriftMonitor(self.rules, self.examined.bundles)
+        quality = PredictionQuality(self.examined.bundles, tell=drift.scored)
         sinks = (
             self.parts.sinks if any(sink.name == "parquet" for sink in self.parts.sinks) else (ParquetSink(), *self.parts.sinks)
         )
         market_log = MarketLog() if any(sink.takes_market for sink in sinks) else None
         row_log = RowLog(
-            self.pipeline.ring, (*sinks, quality), self.info, logs=[model.log for model in served], market=market_log
+            self.pipeline.ring,
+            (*sinks, quality, drift),
+            self.info,
+            logs=[model.log for model in served],
+            market=market_log,
         )
         self.gate.start()
         engine = Engine(
@@ -185,6 +199,8 @@ class _Builder:
             meters=self.meters,
             journal=self.journal,
         )
+        verdicts = self._verdicts(engine, row_log)
+        drift.tell = verdicts.put
         return Session(
             info=self.info,
             feed=self.parts.feed,
@@ -194,12 +210,20 @@ class _Builder:
             clock=self.clock,
             meters=self.meters,
             quality=quality,
+            drift=drift,
+            verdicts=verdicts,
             row_log=row_log,
             journal=self.journal,
             started=self._tell_started,
             stopped=self._tell_stopped,
             inputs=None if market_log is None else MarketTap(engine, market_log),
         )
+
+    def _verdicts(self, engine: Engine, row_log: RowLog) -> FoundVerdicts | RecordedVerdicts:
+        """How verdicts on drift come to the engine. Runs that must decide alike wait for the thread that finds them."""
+        if self.wishes.verdicts_of is not None:
+            return RecordedVerdicts(engine, recorded_verdicts(self.wishes.verdicts_of))
+        return FoundVerdicts(engine, wait=row_log.drain if self.rules and self.wishes.deterministic else None)
 
     def _tell_started(self, info: SessionInfo) -> None:
         """A plugin that raises here stops the session before its first input."""
@@ -217,12 +241,15 @@ class _Builder:
 
     def _lane(self, parts: LaneParts) -> Lane:
         table = parts.table
+        restraint = DriftRestraint() if table.model in restrained(self.rules) else None
+        limits = parts.limits if restraint is None else (restraint, *parts.limits)
         return Lane(
             parts.id,
             parts.strategy,
             parts.execution,
             gate=self.gate,
-            limits=Gate(parts.limits, self._risk_view(parts.id)) if parts.limits else None,
+            limits=Gate(limits, self._risk_view(parts.id)) if limits else None,
+            restraint=restraint,
             ledger=self.ledgers[parts.id],
             orders=self.orders,
             ids=self.ids,

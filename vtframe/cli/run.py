@@ -74,4 +74,7 @@ def run(
         click.echo(problem, err=True)
     if outcome.interrupted:
         return 130
+    if outcome.halted:
+        click.echo(outcome.reason, err=True)
+        return 3
     return 1 if problems else 0

@@ -2,12 +2,14 @@
 
 from vtframe.config.decode import decode_part, decode_table
 from vtframe.config.document import Document, Place, read_document
+from vtframe.config.drift import DriftTable
 from vtframe.config.read import in_order, read_config
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 
 __all__ = [
     "Config",
     "Document",
+    "DriftTable",
     "Lane",
     "LaneTable",
     "ModelTable",

@@ -12,13 +12,14 @@ import msgspec
 from vtframe.api.sampling import Sampling, clashes
 from vtframe.config.decode import decode_fields, decode_table
 from vtframe.config.document import Document, Place, read_document
+from vtframe.config.drift import DriftTable, drift_clashes
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 from vtframe.config.wording import found
 from vtframe.errors import Fault, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-TABLES = ("vtframe", "feed", "sampling", "rows", "features", "models", "lanes", "risk", "sinks")
+TABLES = ("vtframe", "feed", "sampling", "rows", "features", "models", "lanes", "risk", "drift", "sinks")
 """Every top-level table."""
 
 _EXAMPLES = {
@@ -75,6 +76,7 @@ class _Reader:
             models=self._models(),
             lanes=self._lanes(),
             risk=self._uses("risk"),
+            drift=self._drift(),
             sinks=self._uses("sinks"),
         )
         for key in ("plugins", "local"):
@@ -171,6 +173,14 @@ class _Reader:
             self._claim(model.name, lines, place.at("name" if "name" in raw else "bundle"), "model")
             models.append(model)
         return tuple(models)
+
+    def _drift(self) -> tuple[DriftTable, ...]:
+        rules = []
+        for raw, place in self._array("drift"):
+            rule = self._table(DriftTable, raw, place, required=("model",))
+            self._faults += [place.at(clash.key).fault(clash.problem, clash.hint) for clash in drift_clashes(rule, raw)]
+            rules.append(rule)
+        return tuple(rules)
 
     def _lanes(self) -> tuple[Lane, ...]:
         lanes = []

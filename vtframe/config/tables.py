@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from vtframe.api.sampling import Sampling
 from vtframe.config.document import Document, Place
+from vtframe.config.drift import DriftTable
 from vtframe.config.lines import KeyPath
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[Lane, ...]
     risk: tuple[Use, ...]
     sinks: tuple[Use, ...]
+    drift: tuple[DriftTable, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -2,6 +2,7 @@
 
 from vtframe.domain.book_state import BookState
 from vtframe.domain.checksum import ChecksumRule
+from vtframe.domain.drift import Answer, DriftVerdict
 from vtframe.domain.fixed_point import decimals, to_decimal, to_fixed
 from vtframe.domain.input import InputKind
 from vtframe.domain.instrument import Instrument, InstrumentKind
@@ -34,10 +35,12 @@ __all__ = [
     "FRAME",
     "PREDICTION",
     "ROW",
+    "Answer",
     "BookState",
     "CancelOrder",
     "ChecksumRule",
     "Denied",
+    "DriftVerdict",
     "EventFlag",
     "EventKind",
     "Exits",

@@ -14,3 +14,4 @@ class InputKind(IntEnum):
     ORDER_EVENT = 6  # the venue on one of our orders
     CONNECTION = 7  # up, down
     COMMAND = 8  # an operator's
+    DRIFT = 9  # a verdict on a model's inputs or scores, found off the hot path

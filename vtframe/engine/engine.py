@@ -13,14 +13,16 @@ import numpy as np
 
 from vtframe.api import Codec
 from vtframe.clock import EventClock, LiveClock
-from vtframe.domain import ROW, InputKind, Prediction, Records, Verdict
+from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
 from vtframe.engine.meters import Meters
 from vtframe.engine.prediction_log import PredictionLog
+from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.executor import Executor
-from vtframe.journal.records import InputArrived, Record
+from vtframe.inference.pool.executor import Answered, PoolExecutor
+from vtframe.journal.records import DriftJudged, InputArrived, Record
 from vtframe.journal.writer import JournalWriter
 
 _POLL = 256  # frames between two turns of housekeeping
@@ -49,6 +51,16 @@ class ServedModel:
         self.lanes = tuple(lanes)
 
 
+class _Elsewhere:
+    """A model that is asked, and answers later: in a thread or process of its own."""
+
+    __slots__ = ("executor", "model")
+
+    def __init__(self, model: ServedModel, executor: PoolExecutor) -> None:
+        self.model = model
+        self.executor = executor
+
+
 class Engine:
     """Takes what the feed delivers (it is the feed's sink) and drives book, features, models and lanes."""
 
@@ -67,6 +79,12 @@ class Engine:
         self._decode = codec.decode if codec is not None else _no_codec
         self._pipeline = pipeline
         self._models = tuple(models)
+        self._here = tuple(model for model in models if _is_here(model))
+        self._elsewhere = tuple(
+            _Elsewhere(model, model.executor)
+            for model in models
+            if isinstance(model.executor, PoolExecutor) and not _is_here(model)
+        )
         self._lanes = tuple(lanes)
         self._clock = clock
         self._advance = clock.advance if isinstance(clock, EventClock) else None
@@ -82,8 +100,11 @@ class Engine:
         self._add_features = meters.stage("features").add
         self._add_inference = meters.stage("inference").add
         self._add_age = meters.stage("prediction_age").add
+        self.verdict_at = NEVER  # once ``number`` has come to this, there are verdicts to take before the next input
+        self.take_verdicts: Callable[[], None] = _nothing
         self.number = 0  # inputs so far: the number of the next one
         self.stop_reason: str | None = None
+        self.halted = False  # by a rule, not by a person
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
         self.damage: Counter[str] = Counter()
@@ -107,6 +128,8 @@ class Engine:
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         started = _now()
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
         number = self.number
         self.number = number + 1
         if self._advance is not None:
@@ -128,6 +151,11 @@ class Engine:
             self._apply(records, index, started)
 
     def on_records(self, records: Records) -> None:
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        if self._elsewhere:
+            self._on_frames_one_by_one(records)
+            return
         count = records.n_frames
         frames = records.frames[:count]
         frames["input"] = np.arange(self.number, self.number + count)
@@ -142,12 +170,44 @@ class Engine:
             if self.stop_reason is not None:
                 return
 
+    def _on_frames_one_by_one(self, records: Records) -> None:
+        """Between two frames an answer may come, which takes a number."""
+        frames, events = records.frames, records.events
+        for index in range(records.n_frames):
+            started = _now()
+            number = self._take_number()
+            frame = frames[index]
+            frame["input"] = number
+            first = int(frame["first_event"])
+            events["frame"][first : first + int(frame["n_events"])] = number
+            if self._advance is not None:
+                self._advance(int(frame["ts_recv"]))
+            self._apply(records, index, started)
+            if self.stop_reason is not None:
+                return
+
     def on_damage(self, where: str, problem: str) -> None:
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
         self._damaged(self._take_number(), where, problem)
 
     def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
         text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
         self._note(self._take_number(), InputKind.CONNECTION, text)
+
+    def on_drift(self, verdict: DriftVerdict) -> None:
+        """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""
+        number = self._take_number()
+        self._journal.write(DriftJudged(number=number, ts=self._clock.now_ns(), verdict=verdict))
+        for model in self._models:
+            if model.name == verdict.model:
+                for lane in model.lanes:
+                    lane.on_drift(verdict, number)
+        if verdict.answer is Answer.HALT:
+            self.halted = True
+            self.stop(f"halted: {verdict.text}")
 
     def _take_number(self) -> int:
         self.number += 1
@@ -177,6 +237,8 @@ class Engine:
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)
+        if self._elsewhere:
+            self.poll()
         self._until_poll -= 1 + self._row_weight * rows
         if self._until_poll <= 0:
             self._until_poll = _POLL
@@ -191,8 +253,48 @@ class Engine:
                 self._conflate(instruments, newest)
                 instruments = list(newest)
         for instrument in instruments:
-            for model in self._models:
+            for model in self._here:
                 self._predict(model, instrument, started)
+            for elsewhere in self._elsewhere:
+                for settled in elsewhere.executor.submit(instrument, started=started):
+                    self._take(elsewhere.model, settled)
+
+    @property
+    def pending(self) -> int:
+        """Rows that a model was asked about and that nothing has become of yet."""
+        return sum(elsewhere.executor.pending for elsewhere in self._elsewhere)
+
+    def poll(self) -> None:
+        """Take the answers that have come from elsewhere, each a numbered input; the next one rings, where nobody polls."""
+        for elsewhere in self._elsewhere:
+            executor = elsewhere.executor
+            again = True
+            while again:
+                for settled in executor.collect(self.number):
+                    self.number += 1
+                    self._take(elsewhere.model, settled)
+                again = executor.rings and executor.arm()
+
+    def settle(self, seconds: float) -> None:
+        """Before the end: wait that long for the answers that are still due, for the log."""
+        for elsewhere in self._elsewhere:
+            for settled in elsewhere.executor.drain(seconds, self.number):
+                self.number += 1
+                self._take(elsewhere.model, settled)
+
+    def _take(self, model: ServedModel, settled: Answered) -> None:
+        """A prediction from elsewhere: count it, log it, tell the lanes."""
+        prediction = settled.prediction
+        verdict = prediction.verdict
+        self.verdicts[verdict] += 1
+        if settled.batch >= 0:
+            self._add_inference(_now() - settled.started)
+            self._add_age(prediction.age_ns)
+            if self.first_prediction_ns is None:
+                self.first_prediction_ns = _now()
+        model.log.add(prediction, settled.batch, settled.batch_size)
+        for lane in model.lanes:
+            lane.on_prediction(prediction, started=settled.started)
 
     def _catch_up(self) -> None:
         """One input makes more rows than the ring should hold: log them as they come, their predictions as conflated."""
@@ -223,3 +325,8 @@ class Engine:
         model.log.add(prediction, model.executor.batch, 1)
         for lane in model.lanes:
             lane.on_prediction(prediction, started=started)
+
+
+def _is_here(model: ServedModel) -> bool:
+    """Whether an answer is there when the call returns."""
+    return not isinstance(model.executor, PoolExecutor) or model.executor.blocks

@@ -10,6 +10,8 @@ from typing import Literal, ParamSpec
 from vtframe.api import BundleInfo, ExecutionAdapter, Strategy
 from vtframe.clock import LiveClock
 from vtframe.domain import (
+    Answer,
+    DriftVerdict,
     Intent,
     OrderCanceled,
     OrderEvent,
@@ -30,6 +32,7 @@ from vtframe.execution.order_table import Order, OrderTable
 from vtframe.journal.records import LaneFailed, OrderReported
 from vtframe.portfolio.ledger import FillResult, Ledger
 from vtframe.risk.gate import Gate
+from vtframe.risk.restraint import DriftRestraint
 
 P = ParamSpec("P")
 
@@ -52,10 +55,10 @@ def _ignore(ns: int, /) -> None:
 class Lane:
     """Model, strategy, limits, ledger and execution under one id.
 
-    ``gate`` is the account's, ``limits`` the lane's own (they come first). ``active`` is true while an order works or an exit
-    is watched: only then does the lane need frames. ``when_late`` is the answer to a prediction that cannot be traded:
-    ``hold`` does nothing, ``cancel`` cancels what would open a position in the instrument, ``flatten`` closes it as well. A
-    conflated prediction is no answer: a newer row is on its way.
+    ``gate`` is the account's, ``limits`` the lane's own (they come first), ``restraint`` the one of these that knows of drift.
+    ``active`` is true while an order works or an exit is watched: only then does the lane need frames. ``when_late`` is the
+    answer to a prediction that cannot be traded: ``hold`` does nothing, ``cancel`` cancels what would open a position in the
+    instrument, ``flatten`` closes it as well. A conflated prediction is no answer: a newer row is on its way.
 
     A strategy or adapter that raises, and an order event that cannot be true, put the lane into ``failed``: entries are
     canceled and none follow, exits are still watched and still close, the session goes on.
@@ -69,6 +72,7 @@ class Lane:
         *,
         gate: Gate,
         limits: Gate | None = None,
+        restraint: DriftRestraint | None = None,
         ledger: Ledger,
         orders: OrderTable,
         ids: ClientOrderIds,
@@ -87,6 +91,7 @@ class Lane:
         self.strategy = strategy
         self.adapter = adapter
         self.limits = limits
+        self._restraint = restraint
         self.view = StrategyView(lane=lane_id, capital=capital, model=model, market=market, ledger=ledger, orders=orders)
         self._market = market
         self._clock = market.clock
@@ -132,7 +137,7 @@ class Lane:
         if self._stopped:
             return
         desk = self._desk
-        desk.number = prediction.input
+        desk.number = prediction.input if prediction.arrived < 0 else prediction.arrived
         desk.started = started
         if prediction.verdict is not Verdict.OK:
             self._cannot_trade(prediction)
@@ -164,6 +169,18 @@ class Lane:
             for instrument, cause in self._exits.due(self._clock.now_ns()):
                 self._close(instrument, cause)
         self._refresh()
+
+    def on_drift(self, verdict: DriftVerdict, number: int) -> None:
+        """A verdict on the lane's model: its restraint has it from here on, and what must not open any more is canceled."""
+        if self._stopped or self._restraint is None:
+            return
+        self._restraint.apply(verdict)
+        if verdict.answer >= Answer.REDUCE_ONLY:
+            self._desk.number = number
+            self._desk.started = 0
+            everywhere = verdict.answer is Answer.HALT
+            self._try(self._desk.cancel_entries, None if everywhere else verdict.instrument, "drift")
+            self._refresh()
 
     def on_order_event(self, event: OrderEvent) -> None:
         """The adapter reports: order table, ledger, journal, then the strategy."""

@@ -26,6 +26,7 @@ __all__ = ["PredictionLog", "Receiver", "RowLog", "RowSource"]
 _log = logging.getLogger("vtframe.row_log")
 Block = RowBlock | PredictionBlock | MarketBlock
 _Parts = tuple[MarketBlock | None, list[PredictionBlock], list[tuple[NDArray[Any], NDArray[Any]]]]
+_Work = _Parts | threading.Event | None
 
 
 class RowSource(Protocol):
@@ -86,7 +87,7 @@ class RowLog:
         self._block_polls = self._polls_left = block_polls
         self._patience_s = patience_s
         self._given_up = False
-        self._queue: queue.Queue[_Parts | None] = queue.Queue(queue_blocks)
+        self._queue: queue.Queue[_Work] = queue.Queue(queue_blocks)
         self._thread = threading.Thread(target=self._run, name="row-log", daemon=True)
 
     def start(self) -> None:
@@ -123,6 +124,13 @@ class RowLog:
         self._polls_left -= 1
         if waiting >= self._wanted or not self._polls_left or any(log.count >= self._wanted for log in self._gathering):
             self._hand_on()
+
+    def drain(self) -> None:
+        """Hand on everything and wait until the receivers have it, ``patience_s`` at most."""
+        self._hand_on()
+        reached = threading.Event()
+        if self._put(reached):
+            reached.wait(self._patience_s)
 
     def close(self) -> None:
         """Hand on everything, end the thread, close the receivers. Comes back within about ``patience_s``."""
@@ -174,7 +182,7 @@ class RowLog:
             source.values[instrument, first : first + count].copy(),
         )
 
-    def _put(self, parts: _Parts | None) -> bool:
+    def _put(self, parts: _Work) -> bool:
         """False when the thread has not come back and the parts are given up."""
         try:
             self._queue.put_nowait(parts)
@@ -191,8 +199,11 @@ class RowLog:
         return True
 
     def _run(self) -> None:
-        while (parts := self._queue.get()) is not None:
-            market, predictions, rows = parts
+        while (work := self._queue.get()) is not None:
+            if isinstance(work, threading.Event):
+                work.set()
+                continue
+            market, predictions, rows = work
             if market is not None:
                 self._each("market", market, to=self._market_receivers)
             for block in predictions:

@@ -26,8 +26,10 @@ from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
+from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import PluginError, VtframeError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import Checkpoint, SessionStopped
 from vtframe.journal.writer import JournalWriter
@@ -55,6 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     interrupted: bool
+    halted: bool = False  # by a rule of its configuration
     report: dict[str, Any]
 
 
@@ -72,6 +75,8 @@ class Session:
         clock: Clock,
         meters: Meters,
         quality: PredictionQuality,
+        drift: DriftMonitor,
+        verdicts: FoundVerdicts | RecordedVerdicts,
         row_log: RowLog,
         journal: JournalWriter,
         started: Callable[[SessionInfo], None],
@@ -87,6 +92,8 @@ class Session:
         self.clock = clock
         self.meters = meters
         self.quality = quality
+        self.drift = drift
+        self.verdicts = verdicts
         self.row_log = row_log
         self.journal = journal
         self.reason = ""
@@ -113,7 +120,7 @@ class Session:
         gc.unfreeze()
         if failures:
             raise failures[0]
-        return Outcome(reason=self.reason, interrupted=interrupted, report=report)
+        return Outcome(reason=self.reason, interrupted=interrupted, halted=self.engine.halted, report=report)
 
     def _start(self) -> None:
         self.engine.housekeeping = self.housekeeping
@@ -136,7 +143,7 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            _run_loop(self.feed.run(self._inputs), self.housekeeping)
+            _run_loop(self.feed.run(self._inputs), self._rest)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -191,11 +198,20 @@ class Session:
 
     def housekeeping(self) -> None:
         """What is done in bulk, every few hundred frames: rows to the log, samples to the histograms, checkpoints."""
+        self._keep_house()
+        self.verdicts.poll()
+
+    def _keep_house(self) -> None:
         self.row_log.poll()
         self.meters.fold()
         if time.perf_counter_ns() >= self._checkpoint_due:
             self._checkpoint()
             self._checkpoint_due = time.perf_counter_ns() + _CHECKPOINT_NS
+
+    def _rest(self) -> None:
+        """Between two inputs of a quiet market."""
+        self._keep_house()
+        self.verdicts.rest()
 
     def _checkpoint(self) -> None:
         for lane in self.lanes:
@@ -205,6 +221,7 @@ class Session:
             self.meters,
             wall_seconds=(time.perf_counter_ns() - self.began_ns) / 1e9,
             quality=self.quality.report(),
+            drift=self.drift.report(),
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),

@@ -106,5 +106,6 @@ def _info(path: Path, description: Description, digest: str) -> BundleInfo:
         files=dict(description.files),
         trusted=description.trusted,
         heads=written.heads,
+        training=read.training,
         calibrator=written.calibrator,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -16,12 +17,14 @@ from msgspec import Meta
 
 from vtframe.api import BundleError, InputFeature, Label
 from vtframe.api.calibration import Calibrator
-from vtframe.api.model import Head
+from vtframe.api.model import Head, TrainingColumn
 from vtframe.errors import nearest
 
 FORMAT_VERSION = 2
-"""2 added heads, calibrators, provenance.conversion and further labels. A bundle states the oldest that has its keys."""
+"""2 added heads, calibrators, provenance.conversion, input.training and further labels. A bundle states the oldest that has its
+keys."""
 DESCRIPTION = "bundle.toml"
+MOST_BINS = 256  # of a training column: windows keep a byte for each row
 
 Name = Annotated[str, Meta(min_length=1)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -36,6 +39,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     normalization: str = "in the graph"
     sampling: Name
     instruments: tuple[str, ...] = ()
+    training: dict[str, TrainingColumn] = {}
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +110,13 @@ def render_description(description: Description) -> str:
     """``description`` as TOML, in the oldest format that holds it: the same description always gives the same bytes."""
     values = msgspec.to_builtins(msgspec.structs.replace(description, format_version=_oldest(description)))
     written, made, label = values["output"], values["provenance"], values["output"]["label"]
-    for table, key in ((written, "heads"), (written, "calibrator"), (label, "horizon_ms"), (made, "conversion")):
+    for table, key in (
+        (values["input"], "training"),
+        (written, "heads"),
+        (written, "calibrator"),
+        (label, "horizon_ms"),
+        (made, "conversion"),
+    ):
         if not table[key]:  # a reader of an older format would refuse the key
             del table[key]
     if "calibrator" in written:
@@ -124,7 +134,7 @@ def render_description(description: Description) -> str:
 def _oldest(description: Description) -> int:
     """The first format version that has all that ``description`` says."""
     output, label = description.output, description.output.label
-    said = output.heads or output.calibrator or description.provenance.conversion
+    said = description.input.training or output.heads or output.calibrator or description.provenance.conversion
     return 2 if said or label.kind != "mid_direction" or label.horizon_ms is not None else 1
 
 
@@ -181,9 +191,26 @@ def _check_sense(path: Path, description: Description) -> None:
         twice = sorted({name for name in names if list(names).count(name) > 1})
         if twice:
             raise BundleError(f"{path} {key}", f"{what} {twice[0]!r} is there twice")
+    for name, training in description.input.training.items():
+        _check_training(f"{path} [input.training.{name}]", training, known=name in columns)
     for number, feature in enumerate(description.input.features):
         if not feature.columns:
             raise BundleError(f"{path} [[input.features]] {number + 1}", f"{feature.label!r} has no columns")
+
+
+def _check_training(where: str, training: TrainingColumn, *, known: bool) -> None:
+    """Edges between bins, and a share for each bin."""
+    edges, shares = training.edges, training.shares
+    if not known:
+        raise BundleError(where, "is no column of [[input.features]]")
+    if not edges or not all(map(math.isfinite, edges)) or any(b <= a for a, b in itertools.pairwise(edges)):
+        raise BundleError(f"{where} edges", "expected finite numbers in ascending order, at least one")
+    if len(shares) != len(edges) + 1:
+        raise BundleError(f"{where} shares", f"found {len(shares)}, expected one more than edges: {len(edges) + 1}")
+    if len(shares) > MOST_BINS:
+        raise BundleError(f"{where} shares", f"found {len(shares)}, expected at most {MOST_BINS}")
+    if not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise BundleError(f"{where} shares", f"expected shares of the rows, 1 together; they are {sum(shares):g}")
 
 
 def _check_heads(path: Path, output: Output) -> None:

@@ -5,7 +5,7 @@ The baseline is chosen in hindsight and answers with the true class shares, so i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,41 @@ from vtframe.domain.label import DOWN, FLAT, UP
 _SIGNS = {"down": DOWN, "flat": FLAT, "up": UP}
 _EPS = float(np.finfo(np.float32).eps)  # of the outputs; bounds the logarithm, as scikit-learn does
 _RESERVOIR = 65_536  # pairs kept for the rank correlation
+MOMENTS = 6
+
+
+class Losses(NamedTuple):
+    """Of each prediction; nan where the model has no class for what happened."""
+
+    log_losses: NDArray[np.float64]
+    briers: NDArray[np.float64]
+    columns: NDArray[np.int64]  # the class that happened; -1 where there is none for it
+    said: NDArray[np.int64]  # the most probable class
+    expected: NDArray[np.float64]  # move, bps
+
+
+class Judge:
+    """Outputs of one model against what happened."""
+
+    def __init__(self, classes: tuple[str, ...], expected_move_bps: tuple[float, ...]) -> None:
+        self.classes = classes
+        self._columns = {_SIGNS[name]: i for i, name in enumerate(classes)}
+        self._moves = np.array(expected_move_bps, np.float64)
+
+    def losses(self, outputs: NDArray[Any], labels: NDArray[np.int8]) -> Losses:
+        """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP."""
+        p = outputs.astype(np.float64)
+        columns = np.full(len(labels), -1)
+        for sign, column in self._columns.items():
+            columns[labels == sign] = column
+        known = columns >= 0
+        rows = np.flatnonzero(known)
+        log_losses, briers = np.full(len(p), np.nan), np.full(len(p), np.nan)
+        log_losses[known] = -np.log(np.clip(p[rows, columns[known]], _EPS, 1 - _EPS))
+        wrong = p[known]
+        wrong[np.arange(len(rows)), columns[known]] -= 1.0
+        briers[known] = (wrong * wrong).sum(axis=1)
+        return Losses(log_losses, briers, columns, p.argmax(axis=1), p @ self._moves)
 
 
 class Scores:
@@ -22,64 +57,51 @@ class Scores:
     over a uniform sample of that many."""
 
     def __init__(self, classes: tuple[str, ...], expected_move_bps: tuple[float, ...]) -> None:
-        self._classes = classes
-        self._column = {_SIGNS[name]: i for i, name in enumerate(classes)}
-        self._expected = np.array(expected_move_bps, np.float64)
+        self._judge = Judge(classes, expected_move_bps)
         self._confusion = np.zeros((len(classes), len(classes)), np.int64)  # [what happened, what was said]
         self._log_loss = 0.0
         self._brier = 0.0
+        self._moments = np.zeros(MOMENTS)
+        self._sample = PairSample()
+
+    def add(self, outputs: NDArray[Any], labels: NDArray[np.int8], moves_bps: NDArray[np.float64]) -> Losses:
+        """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP, ``moves_bps`` (n,).
+
+        A label that the model has no class for is left out of all but the correlations.
+        """
+        losses = self._judge.losses(outputs, labels)
+        known = losses.columns >= 0
+        self._log_loss += float(losses.log_losses[known].sum())
+        self._brier += float(losses.briers[known].sum())
+        np.add.at(self._confusion, (losses.columns[known], losses.said[known]), 1)
+        self._moments += moments(losses.expected, moves_bps).sum(axis=0)
+        self._sample.add(losses.expected, moves_bps)
+        return losses
+
+    def report(self) -> dict[str, Any]:
+        """Log loss in nats, Brier score summed over classes (0 to 2), accuracy, macro-F1, the baseline's, and Spearman's and
+        Pearson's correlation of expected and realized move; None where one is undefined."""
+        found = class_scores(self._judge.classes, self._confusion, self._log_loss, self._brier)
+        baseline = found.pop("baseline")
+        return {
+            **found,
+            "information_coefficient": self._sample.spearman(),
+            "pearson": pearson(self._moments),
+            "baseline": baseline,
+        }
+
+
+class PairSample:
+    """A uniform sample of pairs, for rank correlations."""
+
+    def __init__(self) -> None:
         self._pairs = np.empty((0, 2), np.float64)
         self._offered = 0
         self._rng = np.random.default_rng(0)
 
-    def add(self, outputs: NDArray[Any], labels: NDArray[np.int8], moves_bps: NDArray[np.float64]) -> None:
-        """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP, ``moves_bps`` (n,).
-
-        A label that the model has no class for is left out of all but the rank correlation.
-        """
-        p = outputs.astype(np.float64)
-        self._sample(np.column_stack([p @ self._expected, moves_bps]))
-        columns = np.full(len(labels), -1)
-        for sign, column in self._column.items():
-            columns[labels == sign] = column
-        p, columns = p[columns >= 0], columns[columns >= 0]
-        every = np.arange(len(p))
-        self._log_loss -= float(np.log(np.clip(p[every, columns], _EPS, 1 - _EPS)).sum())
-        wrong = p.copy()
-        wrong[every, columns] -= 1.0
-        self._brier += float((wrong * wrong).sum())
-        np.add.at(self._confusion, (columns, p.argmax(axis=1)), 1)
-
-    def report(self) -> dict[str, Any]:
-        """Log loss in nats, Brier score summed over classes (0 to 2), accuracy, macro-F1, the baseline's, and the Spearman
-        correlation of expected and realized move; None where it is undefined."""
-        confusion, count = self._confusion, int(self._confusion.sum())
-        labels = confusion.sum(axis=1)
-        found: dict[str, Any] = {"count": count, "labels": dict(zip(self._classes, labels.tolist(), strict=True))}
-        if not count:
-            nothing = dict.fromkeys(("log_loss", "brier", "accuracy", "macro_f1"))
-            return {**found, **nothing, "information_coefficient": None, "baseline": dict(nothing)}
-        shares = labels / count
-        constant = np.zeros_like(confusion)
-        constant[:, labels.argmax()] = labels
-        some = shares[shares > 0]
-        return {
-            **found,
-            "log_loss": self._log_loss / count,
-            "brier": self._brier / count,
-            "accuracy": float(np.trace(confusion) / count),
-            "macro_f1": macro_f1(confusion),
-            "information_coefficient": spearman(self._pairs[:, 0], self._pairs[:, 1]),
-            "baseline": {
-                "log_loss": float(-(some * np.log(some)).sum()),
-                "brier": float(1 - (shares * shares).sum()),
-                "accuracy": float(shares.max()),
-                "macro_f1": macro_f1(constant),
-            },
-        }
-
-    def _sample(self, pairs: NDArray[np.float64]) -> None:
+    def add(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         """Algorithm R of Vitter (1985): every pair offered so far is kept with the same probability."""
+        pairs = np.column_stack([x, y])
         free = _RESERVOIR - len(self._pairs)
         self._pairs = np.concatenate([self._pairs, pairs[:free]]) if free else self._pairs
         self._offered += min(free, len(pairs))
@@ -89,6 +111,36 @@ class Scores:
             self._offered += len(rest)
             kept = places < _RESERVOIR
             self._pairs[places[kept]] = rest[kept]  # of two for one place the later wins, as one by one
+
+    def spearman(self) -> float | None:
+        return spearman(self._pairs[:, 0], self._pairs[:, 1])
+
+
+def class_scores(classes: tuple[str, ...], confusion: NDArray[np.int64], log_loss: float, brier: float) -> dict[str, Any]:
+    """What sums come to, beside the same of the best constant; ``confusion`` is [what happened, what was said]."""
+    count = int(confusion.sum())
+    labels = confusion.sum(axis=1)
+    found: dict[str, Any] = {"count": count, "labels": dict(zip(classes, labels.tolist(), strict=True))}
+    if not count:
+        nothing = dict.fromkeys(("log_loss", "brier", "accuracy", "macro_f1"))
+        return {**found, **nothing, "baseline": dict(nothing)}
+    shares = labels / count
+    constant = np.zeros_like(confusion)
+    constant[:, labels.argmax()] = labels
+    some = shares[shares > 0]
+    return {
+        **found,
+        "log_loss": log_loss / count,
+        "brier": brier / count,
+        "accuracy": float(np.trace(confusion) / count),
+        "macro_f1": macro_f1(confusion),
+        "baseline": {
+            "log_loss": float(-(some * np.log(some)).sum()),
+            "brier": float(1 - (shares * shares).sum()),
+            "accuracy": float(shares.max()),
+            "macro_f1": macro_f1(constant),
+        },
+    }
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:
@@ -113,3 +165,19 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return (ends - (counts - 1) / 2.0)[inverse]
+
+
+def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each pair what ``pearson`` needs of their sum; shape (n, MOMENTS)."""
+    return np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+
+
+def pearson(sums: NDArray[np.float64]) -> float | None:
+    """Pearson's correlation from the sum of ``moments``; None where either does not vary."""
+    n, x, y, xx, yy, xy = sums.tolist()
+    if n < 2:
+        return None
+    spread_x, spread_y = xx - x * x / n, yy - y * y / n
+    if spread_x <= 1e-12 * xx or spread_y <= 1e-12 * yy:  # what is left of a constant by rounding
+        return None
+    return float((xy - x * y / n) / np.sqrt(spread_x * spread_y))

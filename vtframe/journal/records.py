@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from vtframe.domain import CancelOrder, Denied, OrderEvent, Prediction, Side, SubmitOrder
+from vtframe.domain import CancelOrder, Denied, DriftVerdict, OrderEvent, Prediction, Side, SubmitOrder
 from vtframe.wire import SourceFile
 
 FORMAT_VERSION = 1
@@ -37,6 +37,14 @@ class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     kind: int  # InputKind
     ts: int
     text: str = ""
+
+
+class DriftJudged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input: a verdict on a model's inputs or scores. Whoever runs the session again takes it from here, at this number."""
+
+    number: int
+    ts: int  # market clock
+    verdict: DriftVerdict
 
 
 class IntentFormed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -130,6 +138,7 @@ class SessionStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Record = (
     SessionStarted
     | InputArrived
+    | DriftJudged
     | IntentFormed
     | OrderApproved
     | OrderDenied
