@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 import vtframe
 from vtframe.api import Label
 from vtframe.inference.bundle_format import Description, Input, Output, Provenance
+from vtframe.inference.drift import training_columns
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
 TOLERANCE = 1e-5  # between the exported graph (float32) and scikit-learn (float64)
@@ -251,7 +252,12 @@ def describe(
         name=name,
         backend="onnx",
         file="model.onnx",
-        input=Input(features=rows.schema, sampling=sampling, instruments=rows.instruments),
+        input=Input(
+            features=rows.schema,
+            sampling=sampling,
+            instruments=rows.instruments,
+            training=training_columns(parts["training"].inputs, [name for one in rows.schema for name in one.columns]),
+        ),
         output=Output(
             classes=CLASSES,
             label=label,
