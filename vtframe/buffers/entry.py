@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
@@ -22,6 +22,14 @@ SIGNATURE = types.int64(types.int64, types.int64, types.int64, types.int64)
 _OPTIONS = {"error_model": "numpy"}
 _numbers = itertools.count(1)
 _kept: dict[int, Any] = {}  # without compilation: what an address stands for
+
+
+class Entry(NamedTuple):
+    """An entry and its table, as ``call_entry`` takes them, and what must stay alive while they are in use."""
+
+    address: int
+    table: int
+    keep: Any
 
 
 def entry_address(run: Any) -> int:

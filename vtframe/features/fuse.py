@@ -13,11 +13,11 @@ from numba import types
 import vtframe
 from vtframe.api import BookTop, Delta, Moment, Sampling, Trade
 from vtframe.book import bits, shift
-from vtframe.buffers import native
+from vtframe.buffers import entry, native
 from vtframe.buffers.native import HANDLES, array_at, part
 from vtframe.buffers.ring import RowType
 from vtframe.domain import EVENT, FRAME, ROW
-from vtframe.features import generate, loop, python_calls, row
+from vtframe.features import followers, generate, loop, python_calls, row
 from vtframe.features import layout as at
 from vtframe.features.compile_error import REFUSALS, explain
 from vtframe.features.plan import HOOKS, Plan, state_type
@@ -41,10 +41,12 @@ _ATTACH = {
     "floats_at": array_at(np.float64, 2),
     "rows_at": array_at(ROW, 2),
     "control_at": array_at(np.int64, 1),
+    "followers_at": array_at(np.int64, 2),
 }
 _ATTACH_VALUES = {"float32": array_at(np.float32, 3), "float64": array_at(np.float64, 3)}
 _MACHINERY = (
     native,
+    entry,
     bits,
     shift,
     bind,
@@ -93,7 +95,7 @@ def _digest(layout: Plan, source: str, constants: dict[str, int]) -> str:
             function = getattr(placed.kernel, hook)
             if function is not None and not generate.is_called_back(placed):
                 digest.root(function, placed.feature.label)
-    for function in (loop.run, loop.replay, loop.finish):
+    for function in (loop.run, loop.replay, loop.finish, followers.follow):
         digest.function(function, "vtframe")  # type: ignore[arg-type]
     return digest.hexdigest()
 
@@ -120,4 +122,5 @@ def _link(layout: Plan, dtype: str, constants: dict[str, int], module: dict[str,
     module["loop"] = binder.bind(loop.run, "vtframe")  # type: ignore[arg-type]
     module["replay"] = binder.bind(loop.replay, "vtframe")  # type: ignore[arg-type]
     module["finish"] = binder.bind(loop.finish, "vtframe")  # type: ignore[arg-type]
+    module["follow"] = binder.bind(followers.follow, "vtframe")  # type: ignore[arg-type]
     module.update(_ATTACH, values_at=_ATTACH_VALUES[dtype])

@@ -12,7 +12,7 @@ from vtframe.features import layout as at
 from vtframe.features.plan import HOOKS, Placed, Plan
 from vtframe.kernels.bind import settings
 
-ARRAYS = ("frames", "events", "near", "far", "ints", "floats", "values", "rows", "control")
+ARRAYS = ("frames", "events", "near", "far", "ints", "floats", "values", "rows", "control", "followers")
 """What the entry's table of arrays holds, in order."""
 
 
@@ -39,11 +39,15 @@ def _lines(layout: Plan, sampling: Sampling, dtype: str) -> Iterator[str]:
     yield "def run(handles, first, last):"
     for index, name in enumerate(ARRAYS):
         yield f"    {name} = {name}_at(handles, {index})"
+    yield f"    before = control[{at.COUNT}]"
     yield f"    if control[{at.MODE}] == {at.RUN}:"
-    yield "        return loop(frames, events, first, last, near, far, ints, floats, values, rows, control)"
+    yield "        code = loop(frames, events, first, last, near, far, ints, floats, values, rows, control)"
+    yield "        follow(followers, before, control, ints, rows)"
+    yield "        return code"
     yield f"    if control[{at.MODE}] == {at.REPLAY}:"
     yield "        return replay(frames, events, first, last, near, far, ints, floats, control)"
     yield f"    finish(control[{at.INPUT}], control[{at.TS_RECV}], first, near, far, ints, floats, values, rows, control)"
+    yield "    follow(followers, before, control, ints, rows)"
     yield f"    return {at.DONE}"
 
 

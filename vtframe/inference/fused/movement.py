@@ -72,7 +72,9 @@ def reshape(t: Translation) -> Tensor:
     try:
         return _moved(x, x.array.reshape(wanted))
     except ValueError:
-        raise t.refusal(f"one row of shape {x.shape} does not take shape {tuple(wanted)}; export with a free batch dimension")
+        raise t.refusal(
+            f"one row of shape {x.shape} does not take shape {tuple(wanted)}; export with a free batch dimension"
+        ) from None
 
 
 def flatten(t: Translation) -> Tensor:

@@ -45,7 +45,7 @@ def binary(t: Translation, function: Callable[..., None], plain: Callable[..., A
     try:
         shape = np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
-        raise t.refusal(f"shapes {x.shape} and {y.shape} do not go together")
+        raise t.refusal(f"shapes {x.shape} and {y.shape} do not go together") from None
     first, second = (Tensor(np.broadcast_to(z.array, shape), constant=z.constant) for z in (x, y))
     return t.emit(function, t.span(first), t.span(second), shape=shape)
 
