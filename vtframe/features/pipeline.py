@@ -17,6 +17,7 @@ from vtframe.book import meta as m
 from vtframe.book.checksum import code_of
 from vtframe.book.pending import PendingFrames
 from vtframe.buffers import RowRing
+from vtframe.buffers.entry import Entry
 from vtframe.buffers.native import retarget, table
 from vtframe.buffers.ring import RowType
 from vtframe.domain import BookState, ChecksumRule, Instrument, Records, SequenceRule, Side
@@ -35,7 +36,9 @@ from vtframe.kernels.cache import KernelCache
 from vtframe.kernels.fingerprint import fingerprint
 
 RING_ROWS = 4096
-_FRAMES, _EVENTS, _NEAR, _FAR, _CONTROL = (ARRAYS.index(name) for name in ("frames", "events", "near", "far", "control"))
+_FRAMES, _EVENTS, _NEAR, _FAR, _CONTROL, _FOLLOWERS = (
+    ARRAYS.index(name) for name in ("frames", "events", "near", "far", "control", "followers")
+)
 
 
 class PipelineCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +147,8 @@ class Pipeline:
         self._control[at.LIMIT] = self._limit
         self._control[at.INTERVAL] = (self.sampling.interval_ms or 0) * 1_000_000
         self._cells = memoryview(self._control.data)
+        self._joined: tuple[Entry, ...] = ()
+        self._followers = np.zeros((0, 2), np.int64)
         self._handles = table(
             (
                 self._frames,
@@ -155,6 +160,7 @@ class Pipeline:
                 self.ring.values,
                 self.ring.meta,
                 self._control,
+                self._followers,
             )
         )
 
@@ -184,6 +190,13 @@ class Pipeline:
                 self._make_room()
             code = self._run(self._handles, self._answer(code), last)
         return self._cells[at.COUNT]
+
+    def join(self, entries: Sequence[Entry]) -> None:
+        """From the next call of ``process`` on, these are called inside it (and those of before no more): for the newest row of
+        every instrument that has a new one, where that is valid, with ``(table, instrument, instrument + 1, its place)``."""
+        followers = np.array([[entry.address, entry.table] for entry in entries], np.int64).reshape(-1, 2)
+        retarget(self._handles, _FOLLOWERS, followers)
+        self._followers, self._joined = followers, tuple(entries)
 
     def batch(self, frames: NDArray[Any], events: NDArray[Any]) -> Iterator[RowBatch]:
         """Handle all frames, and yield every row that they make, however many, block by block.
