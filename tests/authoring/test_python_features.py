@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from transforms import Counting, Smooth
 
 from vtframe.api import Feature, Kernel, KernelError, floats
 from vtframe.builtin.features import BookImbalance, MicroSpread, OrderFlowImbalance, RollingVolatility, TradeImbalance
+from vtframe.cli.main import cli
 from vtframe.features import Pipeline
 from vtframe.testing import small_market
 from vtframe.testing.market import INSTRUMENT, RULE
@@ -82,7 +87,56 @@ def test_a_python_feature_may_be_written_with_all_of_python_and_is_reported_as_s
     rows = rows_of((Modal(), BookImbalance()), on_compile=told.append)
     assert np.isfinite(rows).all()
     assert (np.maximum.accumulate(rows[:, 0]) == rows[:, 1]).all()
-    assert "modal: not compiled, runs as Python, which is slow" in told
+    (words,) = [message for message in told if message.startswith("feature")]
+    assert re.match(r"feature 'modal' \(.*test_python_features\.py:\d+\) is not compiled and runs as Python", words)
+    assert words.endswith("on_frame at two to three microseconds a call and its own time")
+
+
+LOCAL = '''
+from vtframe.api import Feature, Kernel, hookimpl
+
+
+class Slow(Feature, frozen=True):
+    """The best bid."""
+
+    name = "slow"
+    python = True
+
+    def kernel(self):
+        def on_frame(moment, book, state, out):
+            out[0] = book.bid_quantity[0]
+
+        return Kernel(on_frame=on_frame)
+
+
+@hookimpl
+def register_features():
+    return [Slow]
+'''
+
+
+def test_check_run_and_plugins_say_which_feature_runs_as_python_where_and_at_what_cost(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(LOCAL)
+    text = (
+        (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 2")
+    )
+    path = tmp_path / "vtframe.toml"
+    path.write_text(
+        text.replace("plugins = [", 'local = ["slow.py"]\nplugins = [').replace(
+            "[[models]]", '[[features]]\nuse = "slow"\n\n[[models]]', 1
+        )
+    )
+    line = path.read_text().splitlines().index('use = "slow"')
+    words = "is not compiled and runs as Python, which is slow: on_frame at two to three microseconds a call and its own time"
+    for command in (["check", str(path)], ["run", str(path), "--session", str(tmp_path / "session")]):
+        done = CliRunner().invoke(cli, command)
+        assert done.exit_code == 0, done.output
+        told = "".join(done.output.split())  # a narrow screen breaks lines anywhere
+        where = f"line {line}: " if command[0] == "check" else ""
+        assert f"{where}feature 'slow' ({tmp_path}/slow.py:12) {words}".replace(" ", "") in told, command
+    done = CliRunner().invoke(cli, ["plugins", "--config", str(path), "--json"])
+    (slow,) = [part for part in json.loads(done.output)["parts"] if part["name"] == "slow"]
+    assert slow["doc"] == "The best bid. (not compiled: runs as Python, two to three microseconds a call)"
 
 
 class Failing(Feature, frozen=True):

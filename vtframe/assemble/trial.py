@@ -19,6 +19,7 @@ from vtframe.errors import ConfigError, Fault, InputError, KernelError, VtframeE
 from vtframe.features.fuse import fuse
 from vtframe.features.inputs import unmet
 from vtframe.features.plan import Asked, plan
+from vtframe.features.python_calls import slow
 from vtframe.inference.schema import strangers
 from vtframe.kernels import announcing
 from vtframe.kernels.cache import KernelCache
@@ -42,7 +43,8 @@ def try_out(examined: Examined, announce: Callable[[str], None]) -> Trial:
     names = tuple(instrument.instrument_id for instrument in instruments)
     if names:
         _check_leaders(examined, names, faults)
-    return Trial(faults=tuple(in_order(faults)), instruments=names, warnings=tuple(warnings(examined, names)))
+    told = [f"line {place.line}: {words}" for one, place in examined.features if (words := slow(one.feature, one.kernel))]
+    return Trial(faults=tuple(in_order(faults)), instruments=names, warnings=(*told, *warnings(examined, names)))
 
 
 def warnings(examined: Examined, instruments: Sequence[str]) -> list[str]:

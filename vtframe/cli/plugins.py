@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vtframe.api import Feature
 from vtframe.builtin import PLUGINS
 from vtframe.cli.plugin_commands import DEFAULT_CONFIG
 from vtframe.config import SessionTable, read_config
 from vtframe.errors import PluginError
+from vtframe.features.python_calls import COST
 from vtframe.plugins import Entry, Plugins, installed_plugins, load_plugins
 from vtframe.testing.plugin_check import Verdict, check_part
 
@@ -127,7 +129,7 @@ def _load(config: Path | None, *, also: str = "") -> Plugins:
 
 
 def _as_data(found: Plugins) -> dict[str, Any]:
-    parts = [{"kind": part.kind, "name": part.name, "plugin": part.plugin, "doc": part.summary} for part in found.parts]
+    parts = [{"kind": part.kind, "name": part.name, "plugin": part.plugin, "doc": _told(part)} for part in found.parts]
     commands = [
         {"kind": "command", "name": name, "plugin": plugin, "doc": command.get_short_help_str(200)}
         for name, (command, plugin) in found.commands.items()
@@ -146,6 +148,11 @@ def _as_data(found: Plugins) -> dict[str, Any]:
         for plugin in found.status
     ]
     return {"parts": parts + commands, "plugins": status}
+
+
+def _told(part: Entry) -> str:
+    slow = issubclass(part.cls, Feature) and part.cls.python
+    return f"{part.summary} (not compiled: runs as Python, {COST})" if slow else part.summary
 
 
 def _print(found: Plugins) -> None:

@@ -29,7 +29,7 @@ from vtframe.features.gather import Gather
 from vtframe.features.generate import ARRAYS
 from vtframe.features.leaders import lead
 from vtframe.features.plan import plan
-from vtframe.features.python_calls import PythonCalls
+from vtframe.features.python_calls import PythonCalls, slow
 from vtframe.features.schema import input_features, schema_hash
 from vtframe.kernels.bind import settings
 from vtframe.kernels.cache import KernelCache
@@ -57,6 +57,10 @@ class PipelineCounts(msgspec.Struct, frozen=True, kw_only=True):
     mismatches: int  # and did not: each made a gap
 
 
+RowMemory = Callable[[int, int, int, RowType], tuple[NDArray[Any], NDArray[Any]]]
+"""(instruments, ring rows, columns, type) to the ring's (values, meta)."""
+
+
 class RowBatch(msgspec.Struct, frozen=True):
     """Rows in the order in which they were made: ``meta`` (n,) of domain.ROW and ``values`` (n, columns), both copies."""
 
@@ -69,7 +73,7 @@ class Pipeline:
 
     ``rules[i]`` is how instrument ``i``'s update ids follow each other, ``checksums[i]`` how its venue's checksum is made.
     ``ring_rows`` is the longest window that a model may ask for; memory is about 200 bytes a row and instrument.
-    ``on_compile`` is told, in words, of anything slow or unusual.
+    ``on_compile`` is told, in words, of anything slow or unusual. ``memory`` makes the ring's arrays, where others see them.
     Raises KernelError for a feature that cannot be compiled.
     """
 
@@ -85,6 +89,7 @@ class Pipeline:
         ring_rows: int = RING_ROWS,
         cache_dir: Path | None = None,
         on_compile: Callable[[str], None] | None = None,
+        memory: RowMemory | None = None,
     ) -> None:
         if len(instruments) != len(rules) or not instruments:
             raise ValueError(f"one sequence rule per instrument: found {len(rules)} for {len(instruments)}")
@@ -103,9 +108,9 @@ class Pipeline:
         fused = fuse(layout, self.sampling, dtype, cache)
         self.source, self.digest = fused.source, fused.digest
         self._run: Callable[[Any, int, int], int] = _quietly(fused.run) if settings.DISABLE_JIT else fused.run
-        slow = [placed.label for placed in layout.placed if placed.feature.python]
-        if slow and on_compile is not None:
-            on_compile(f"{', '.join(slow)}: not compiled, runs as Python, which is slow")
+        for placed in layout.placed if on_compile is not None else ():
+            if told := slow(placed.feature, placed.kernel):
+                on_compile(told)
 
         count = len(instruments)
         ticks = [instrument.tick_size for instrument in instruments]
@@ -124,7 +129,14 @@ class Pipeline:
         self._python = None if settings.DISABLE_JIT else PythonCalls(layout, self._ints, self._floats)
         if self._python:
             self._run = _checking(self._run, self._python)
-        self.ring = RowRing(count, ring_rows, len(self.columns), dtype=dtype, heads=self._ints[:, at.HEAD])
+        self.ring = RowRing(
+            count,
+            ring_rows,
+            len(self.columns),
+            dtype=dtype,
+            heads=self._ints[:, at.HEAD],
+            memory=memory(count, ring_rows, len(self.columns), dtype) if memory else None,
+        )
         self._gather = Gather(self.ring, cache)
         self._pending = [PendingFrames() for _ in instruments]
         self._identity = checkpoint.Identity(

@@ -13,14 +13,27 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
-from vtframe.api import BookTop, Delta, KernelError, Moment, Trade
+from vtframe.api import BookTop, Delta, Feature, Kernel, KernelError, Moment, Trade
 from vtframe.buffers.native import intrinsic, native, overload
 from vtframe.features import layout as at
 from vtframe.features.plan import HOOKS, Placed, Plan, state_type
 from vtframe.kernels.references import place_of
 
+COST = "two to three microseconds a call"
+"""Of a feature's function that runs as Python, besides what the function itself takes; as measured."""
 _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6, *[ctypes.c_double] * 3)
 """(feature, hook, instrument, ts_event, ts_recv, side, price, quantity, previous quantity)"""
+
+
+def slow(feature: Feature, kernel: Kernel) -> str:
+    """What a person should know of a feature that runs as Python; empty for one that is compiled."""
+    if not feature.python:
+        return ""
+    hooks = [hook for hook in HOOKS if getattr(kernel, hook) is not None]
+    where = f" ({place_of(getattr(kernel, hooks[0]))})" if hooks else ""
+    named = ", ".join(hooks) or "it has no function to run"
+    told = f"feature {feature.label!r}{where} is not compiled and runs as Python, which is slow"
+    return f"{told}: {named} at {COST} and its own time"
 
 
 class PythonCalls:
