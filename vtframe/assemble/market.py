@@ -19,7 +19,7 @@ from vtframe.config import Config, in_order, read_config
 from vtframe.domain import ChecksumRule, Instrument, SequenceRule
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.errors import ConfigError, Fault
-from vtframe.features.pipeline import Pipeline
+from vtframe.features.pipeline import Pipeline, RowMemory
 from vtframe.kernels import announcing
 from vtframe.plugins import Plugins
 from vtframe.wire import SourceFile, read_source
@@ -106,7 +106,12 @@ def open_market(
 
 
 def make_pipeline(
-    config: Config, features: Sequence[Feature], market: Market, on_compile: Callable[[str], None] | None = None
+    config: Config,
+    features: Sequence[Feature],
+    market: Market,
+    on_compile: Callable[[str], None] | None = None,
+    *,
+    memory: RowMemory | None = None,
 ) -> Pipeline:
     """The pipeline that ``config`` asks for. Raises KernelError."""
     return Pipeline(
@@ -118,4 +123,5 @@ def make_pipeline(
         dtype=config.rows.dtype,
         ring_rows=config.rows.ring,
         on_compile=on_compile,
+        memory=memory,
     )

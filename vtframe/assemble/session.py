@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import Codec, MarketInfo, Model, SessionInfo
+from vtframe.api import Codec, MarketInfo, SessionInfo
 from vtframe.assemble.check import Examined, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
 from vtframe.assemble.feed_table import playing
+from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
-from vtframe.assemble.model_backend import make_backend
 from vtframe.assemble.parts import LaneParts, Parts
+from vtframe.assemble.served_models import ServedModels
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.sink import ParquetSink
 from vtframe.clock import EventClock, LiveClock
@@ -41,7 +42,6 @@ from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.drift import DriftMonitor
-from vtframe.inference.inline import InlineExecutor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
@@ -94,11 +94,35 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / session_id)
     clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
     market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
-    instruments = market.instruments
-    pipeline = make_pipeline(config, parts.features, market, wishes.on_compile)
-    backends = examined.plugins.registries.model_backends
-    tables = {table.name: table for table in parts.models}
-    models = {name: make_backend(bundle, tables[name], backends).open(bundle) for name, bundle in examined.bundles.items()}
+    models = ServedModels(
+        {table.name: table for table in parts.models},
+        examined.bundles,
+        examined.plugins.registries.model_backends,
+        waits=parts.feed.market_time and getattr(parts.feed, "speed", None) is None,
+    )
+    try:
+        pipeline = make_pipeline(config, parts.features, market, wishes.on_compile, memory=models.row_memory)
+        return _join(
+            examined, wishes, market=market, pipeline=pipeline, models=models, clock=clock, folder=folder, session_id=session_id
+        )
+    except BaseException:
+        models.release()
+        raise
+
+
+def _join(
+    examined: Examined,
+    wishes: Wishes,
+    *,
+    market: OpenedMarket,
+    pipeline: Pipeline,
+    models: ServedModels,
+    clock: EventClock | LiveClock,
+    folder: Path,
+    session_id: str,
+) -> Assembled:
+    """Everything is open: make the session's folder, and the session."""
+    parts, config, instruments = examined.usable_parts(), examined.config, market.instruments
     info = SessionInfo(
         session_id=session_id,
         folder=folder,
@@ -173,9 +197,9 @@ class _Builder:
         )
         self.gate = Gate(parts.risk, self._risk_view())
 
-    def build(self, codec: Codec | None, models: Mapping[str, Model]) -> Session:
+    def build(self, codec: Codec | None, models: ServedModels) -> Session:
         lanes = {parts.id: self._lane(parts) for parts in self.parts.lanes}
-        served = [self._serve(name, model, lanes) for name, model in models.items()]
+        served = [self._serve(name, models, lanes) for name in self.examined.bundles]
         drift = DriftMonitor(self.rules, self.examined.bundles)
         quality = PredictionQuality(self.examined.bundles, tell=drift.scored)
         sinks = (
@@ -216,6 +240,7 @@ class _Builder:
             journal=self.journal,
             started=self._tell_started,
             stopped=self._tell_stopped,
+            release=models.release,
             inputs=None if market_log is None else MarketTap(engine, market_log),
         )
 
@@ -261,20 +286,9 @@ class _Builder:
             meters=self.meters,
         )
 
-    def _serve(self, name: str, model: Model, lanes: Mapping[str, Lane]) -> ServedModel:
-        table = next(table for table in self.parts.models if table.name == name)
-        bundle = self.examined.bundles[name]
-        executor = InlineExecutor(
-            model,
-            bundle,
-            ring=self.pipeline.ring,
-            columns=self.pipeline.columns,
-            clock=self.clock,
-            deadline_ns=table.deadline_us * 1_000,
-            max_age_ns=table.stale_ms * 1_000_000,
-            name=name,
-        )
-        log = PredictionLog(name, len(bundle.classes))
+    def _serve(self, name: str, models: ServedModels, lanes: Mapping[str, Lane]) -> ServedModel:
+        executor = models.executor(name, self.pipeline, self.clock, self.info.folder / "log")
+        log = PredictionLog(name, len(self.examined.bundles[name].classes))
         return ServedModel(name, executor, log, [lanes[lane.id] for lane in self.parts.lanes if lane.table.model == name])
 
 

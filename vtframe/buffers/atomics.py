@@ -118,7 +118,7 @@ def _fetch_add(_: Any, words: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def _fence(_: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - numba's shape
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.fence("acquire")
         return context.get_dummy_value()
 
@@ -127,7 +127,7 @@ def _fence(_: Any) -> Any:
 
 @intrinsic
 def _pause(_: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - numba's shape
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
             kind = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
@@ -163,9 +163,9 @@ def _overload_fetch_add(words, index, value):  # type: ignore[no-untyped-def]  #
 
 @overload(fence, jit_options=_OPTIONS)
 def _overload_fence():  # type: ignore[no-untyped-def]  # as above
-    return lambda: _fence()  # noqa: PLW0108 - numba wants a lambda of its own
+    return lambda: _fence()
 
 
 @overload(pause, jit_options=_OPTIONS)
 def _overload_pause():  # type: ignore[no-untyped-def]  # as above
-    return lambda: _pause()  # noqa: PLW0108 - numba wants a lambda of its own
+    return lambda: _pause()

@@ -18,7 +18,7 @@ _COUNTS = (
     ("intents", "orders", "fills", "denied"),
 )
 _PLACES = 3  # of damage that are shown; report.json has more
-_MORE = ("conflated", "invalid", "failed", "overrun")
+_MORE = ("conflated", "invalid", "failed", "overrun", "pending")
 
 
 def print_summary(report: Mapping[str, Any], folder: Path, console: Console) -> None:

@@ -47,9 +47,18 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
 
     bundle: Annotated[str, Meta(min_length=1)] = ""  # a folder, relative to the configuration; required
     name: Name = ""  # the bundle folder's name where none is given
-    where: Literal["inline"] = "inline"
+    where: Literal["inline", "thread", "process"] = "inline"
     deadline_us: Annotated[int, Meta(ge=1)] = 50_000
     stale_ms: Annotated[int, Meta(ge=1)] = 1_000
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1  # processes
+    wait: Literal["sleep", "busy"] = "sleep"  # busy: the engine and each worker keep a core for themselves
+    spin_us: Annotated[int, Meta(ge=0, le=1_000_000)] = 50  # that a worker looks for work before it sleeps
+    overload: Literal["latest", "queue", "block"] | None = None  # None: latest, or block where the market waits for us
+    queue: Annotated[int, Meta(ge=2, le=4096)] = 64  # rows of one instrument that may wait, for "queue"
+    max_batch: Annotated[int, Meta(ge=1, le=1024)] = 64  # rows that wait together and are answered by one call
+    hang_ms: Annotated[int, Meta(ge=10)] = 2_000  # then a worker is put down
+    memory_mb: Annotated[int, Meta(ge=1)] | None = None  # beyond it a worker is put down
+    cpus: tuple[Annotated[int, Meta(ge=0)], ...] = ()  # one worker each, in order
     backend: dict[str, Any] = {}  # settings of the bundle's backend: threads, device, ...
 
 

@@ -21,6 +21,7 @@ from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.executor import Executor
+from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.executor import Answered, PoolExecutor
 from vtframe.journal.records import DriftJudged, InputArrived, Record
 from vtframe.journal.writer import JournalWriter
@@ -258,6 +259,16 @@ class Engine:
             for elsewhere in self._elsewhere:
                 for settled in elsewhere.executor.submit(instrument, started=started):
                     self._take(elsewhere.model, settled)
+
+    @property
+    def bells(self) -> Sequence[Bell]:
+        """Rung when an answer has come from elsewhere, where the engine does not poll for it."""
+        return [elsewhere.executor.done for elsewhere in self._elsewhere if elsewhere.executor.rings]
+
+    @property
+    def spins(self) -> bool:
+        """Whether a model is to be waited for busily."""
+        return any(not elsewhere.executor.rings for elsewhere in self._elsewhere)
 
     @property
     def pending(self) -> int:

@@ -145,6 +145,7 @@ class Counters(msgspec.Struct, kw_only=True):
     invalid: int = 0
     failed: int = 0
     overrun: int = 0
+    pending: int = 0  # asked and not answered when it ended
     inputs: int = 0
     unknown_frames: Counter[str] = msgspec.field(default_factory=Counter)  # by the name of their type
     damage: Counter[str] = msgspec.field(default_factory=Counter)  # by problem

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -21,6 +20,7 @@ from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.main_loop import run_loop
 from vtframe.engine.meters import Counters, Meters
 from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
@@ -36,7 +36,7 @@ from vtframe.journal.writer import JournalWriter
 
 _log = logging.getLogger("vtframe.session")
 _CHECKPOINT_NS = 5_000_000_000  # of the machine's time
-_QUIET_S = 1.0  # between two turns of housekeeping, at most
+_PATIENCE_S = 1.0  # for answers that are still due at the end
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +81,11 @@ class Session:
         journal: JournalWriter,
         started: Callable[[SessionInfo], None],
         stopped: Callable[[SessionInfo, dict[str, Any]], None],
+        release: Callable[[], None],
         inputs: FeedSink | None = None,
     ) -> None:
-        """``started`` and ``stopped`` tell the plugins; ``inputs`` is what the feed delivers to (by default the engine)."""
+        """``started`` and ``stopped`` tell the plugins, ``release`` lets go of the models; ``inputs`` is what the feed delivers
+        to (by default the engine)."""
         self.info = info
         self.feed = feed
         self.engine = engine
@@ -101,6 +103,7 @@ class Session:
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._started = started
         self._stopped = stopped
+        self._release = release
         self._checkpoint_due = 0
 
     def run(self) -> Outcome:
@@ -133,6 +136,7 @@ class Session:
         except BaseException:
             self.row_log.close()
             self.journal.close()
+            self._release()
             shutil.rmtree(self.info.folder)
             raise
         gc.collect()
@@ -143,7 +147,7 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            _run_loop(self.feed.run(self._inputs), self._rest)
+            run_loop(self.feed.run(self._inputs), self.engine, self._rest)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -187,6 +191,7 @@ class Session:
             invalid=verdicts[Verdict.INVALID],
             failed=verdicts[Verdict.FAILED],
             overrun=verdicts[Verdict.OVERRUN],
+            pending=self.engine.pending,
             intents=sum(lane.intents for lane in lanes),
             orders=sum(lane.orders for lane in lanes),
             fills=sum(lane.fills for lane in lanes),
@@ -256,7 +261,14 @@ class Session:
         """Note the command, cancel, close; each step is taken whatever became of those before it. The errors, in order."""
         steps: list[Callable[[], None]] = [self.engine.note_stop]
         steps += [partial(lane.stop, self.reason) for lane in self.lanes]
-        steps += [self.row_log.close, self._checkpoint, self._write_end, self.journal.close]
+        steps += [
+            partial(self.engine.settle, _PATIENCE_S),
+            self.row_log.close,
+            self._checkpoint,
+            self._write_end,
+            self.journal.close,
+            self._release,
+        ]
         failures: list[Exception] = []
         for step in steps:
             try:
@@ -288,29 +300,3 @@ def _is_ours(error: BaseException) -> bool:
             return True
         trace = trace.tb_next
     return False
-
-
-def _run_loop(main: Coroutine[Any, Any, None], housekeeping: Callable[[], None]) -> None:
-    """Run the feed's coroutine on uvloop where there is one, and keep house while it waits."""
-
-    async def both() -> None:
-        keeper = asyncio.create_task(_keep_house(housekeeping))
-        try:
-            await main
-        finally:
-            keeper.cancel()
-
-    try:
-        import uvloop  # noqa: PLC0415 - not installed on every platform
-    except ImportError:
-        asyncio.run(both())
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(both())
-
-
-async def _keep_house(housekeeping: Callable[[], None]) -> None:
-    """A quiet market sends too few frames for the engine to keep house by."""
-    while True:
-        await asyncio.sleep(_QUIET_S)
-        housekeeping()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from vtframe.api import BundleInfo, Clock
+from vtframe.api import Clock
 from vtframe.buffers.ring import RowRing
 from vtframe.domain import Prediction, Verdict
 from vtframe.inference.executor import NUMBER, Executor
 from vtframe.inference.pool import board as b
+from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.site import Answer, Request, Site
 
 _log = logging.getLogger(__name__)
@@ -25,11 +27,13 @@ _mono = time.monotonic_ns
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
-    """A prediction with the model's call that it came from (-1: none) and how many rows were in it."""
+    """A prediction with the model's call that it came from (-1: none), how many rows were in it, and when its row's input
+    arrived (monotonic)."""
 
     prediction: Prediction
     batch: int
     batch_size: int
+    started: int
 
 
 class PoolExecutor(Executor):
@@ -66,6 +70,7 @@ class PoolExecutor(Executor):
             backlog_window_ns=backlog_window_ns,
         )
         self.site = site
+        self._deaths: Counter[str] = Counter()  # of versions that left
         self._leaving: list[Site] = []  # of versions that were swapped out, until they have answered
         self._blocks = site.settings.overload == "block"
         self._check_at = 0
@@ -74,6 +79,16 @@ class PoolExecutor(Executor):
     def blocks(self) -> bool:
         """Whether the engine waits for each answer."""
         return self._blocks
+
+    @property
+    def done(self) -> Bell:
+        """The engine's bell, the same for every version of the model."""
+        return self.site.done
+
+    @property
+    def rings(self) -> bool:
+        """Whether answers ring a bell for an engine that sleeps; else it looks for them all the time."""
+        return self.site.settings.wait == "sleep"
 
     @property
     def available(self) -> bool:
@@ -88,7 +103,7 @@ class PoolExecutor(Executor):
     @property
     def deaths(self) -> dict[str, int]:
         """Workers that ended or were put down, by what was found."""
-        return dict(self.site.staff.deaths)
+        return dict(self._deaths + sum((site.staff.deaths for site in (self.site, *self._leaving)), Counter()))
 
     def submit(self, instrument: int, *, started: int) -> Sequence[Answered]:
         """Ask about the newest row of ``instrument``; ``started`` is the clock's monotonic reading when its input arrived.
@@ -103,18 +118,18 @@ class PoolExecutor(Executor):
         site = self.site
         if self._count_valid(instrument, place, words) < self._window:
             site.publish(instrument, row + 1)
-            return (self._closed(instrument, request, Verdict.INVALID),)
+            return (self._closed(instrument, request, Verdict.INVALID, site),)
         if not site.available:
             site.publish(instrument, row + 1)
             self._failure("has no worker that could answer")
-            return (self._closed(instrument, request, Verdict.FAILED),)
+            return (self._closed(instrument, request, Verdict.FAILED, site),)
         replaced = site.submit(instrument, row, request)
-        return () if replaced is None else (self._closed(instrument, replaced, Verdict.CONFLATED),)
+        return () if replaced is None else (self._closed(instrument, replaced, Verdict.CONFLATED, site),)
 
-    def collect(self) -> list[Answered]:
-        """Everything that was answered, found late, or lost, since the last call. Costs about a microsecond where there is
-        nothing."""
-        settled = [self._answered(answer) for answer in self.site.collect()]
+    def collect(self, number: int = -1) -> list[Answered]:
+        """Everything that was answered, found late, or lost, since the last call; ``number`` is that of the next input, and
+        each takes one. Costs about a microsecond where there is nothing."""
+        settled = [self._answered(answer, self.site) for answer in self.site.collect()]
         now = _mono()
         if self._leaving or now >= self._check_at:
             settled += self._tend(now)
@@ -125,8 +140,13 @@ class PoolExecutor(Executor):
             if self._monotonic() - request.started <= self._deadline:
                 break
             del pending[key]
-            settled.append(self._closed(key[0], request, Verdict.LATE))
-        return settled
+            settled.append(self._closed(key[0], request, Verdict.LATE, self.site))
+        if number < 0:
+            return settled
+        return [
+            msgspec.structs.replace(one, prediction=msgspec.structs.replace(one.prediction, arrived=number + place))
+            for place, one in enumerate(settled)
+        ]
 
     def predict(self, instrument: int, *, started: int) -> Prediction:
         """Ask and wait. For backtests: the market waits as well."""
@@ -143,12 +163,12 @@ class PoolExecutor(Executor):
         """Let the next answer ring ``site.done``; True where one is there already."""
         return bool(self.site.pending) and self.site.listen(0)
 
-    def drain(self, seconds: float) -> list[Answered]:
-        """What is still answered within that time; the rest stays ``pending``."""
+    def drain(self, seconds: float, number: int = -1) -> list[Answered]:
+        """What is still answered within that time, as ``collect`` has it; the rest stays ``pending``."""
         limit = time.monotonic() + seconds
         settled: list[Answered] = []
         while True:
-            settled += self.collect()
+            settled += self.collect(number if number < 0 else number + len(settled))
             if not self.pending or time.monotonic() > limit:
                 return settled
             if not self.site.listen(_LOOKS):
@@ -171,40 +191,42 @@ class PoolExecutor(Executor):
         settled: list[Answered] = []
         for site in (self.site, *self._leaving):
             lost = site.check(now)
-            settled += [self._answered(answer, site.bundle) for answer in site.collect()]
+            settled += [self._answered(answer, site) for answer in site.collect()]
             for key in lost:
                 request = site.pending.pop(key, None)
                 if request is not None:
                     self._failure(f"lost its worker ({site.staff.first_death})")
-                    settled.append(self._closed(key[0], request, Verdict.FAILED, site.bundle))
+                    settled.append(self._closed(key[0], request, Verdict.FAILED, site))
         for site in [site for site in self._leaving if not site.pending]:
             self._leaving.remove(site)
+            self._deaths.update(site.staff.deaths)
             site.close()
         return settled
 
-    def _answered(self, answer: Answer, bundle: BundleInfo | None = None) -> Answered:
+    def _answered(self, answer: Answer, site: Site) -> Answered:
         self.calls += 1
         outputs: tuple[float, ...] = ()
-        if answer.status == b.ANSWERED:
-            verdict, outputs = Verdict.OK, answer.outputs
-        elif answer.status == b.OVERRUN:
-            verdict = Verdict.OVERRUN
-        elif answer.status == b.NOT_FINITE:
-            verdict = self._failure("answered a number that is not finite")
-        else:
-            verdict = self._failure(self.site.staff.text(0) or "raised")
-        request = answer.request
-        prediction = self._judge(
-            answer.instrument, request.words, outputs, verdict=verdict, started=request.started, backlog=request.backlog
-        )
-        if bundle is not None and bundle.hash != self._hash:
-            prediction = msgspec.structs.replace(prediction, model_hash=bundle.hash)
-        return Answered(prediction, answer.batch, answer.batch_size)
+        match answer.status:
+            case b.ANSWERED:
+                verdict, outputs = Verdict.OK, answer.outputs
+            case b.OVERRUN:
+                verdict = Verdict.OVERRUN
+            case b.NOT_FINITE:
+                verdict = self._failure("answered a number that is not finite")
+            case _:
+                verdict = self._failure(site.failure)
+        prediction = self._predicted(answer.instrument, answer.request, verdict, outputs, site)
+        return Answered(prediction, answer.batch, answer.batch_size, answer.request.started)
 
-    def _closed(self, instrument: int, request: Request, verdict: Verdict, bundle: BundleInfo | None = None) -> Answered:
+    def _closed(self, instrument: int, request: Request, verdict: Verdict, site: Site) -> Answered:
+        return Answered(self._predicted(instrument, request, verdict, (), site), -1, 0, request.started)
+
+    def _predicted(
+        self, instrument: int, request: Request, verdict: Verdict, outputs: tuple[float, ...], site: Site
+    ) -> Prediction:
         prediction = self._judge(
-            instrument, request.words, (), verdict=verdict, started=request.started, backlog=request.backlog
+            instrument, request.words, outputs, verdict=verdict, started=request.started, backlog=request.backlog
         )
-        if bundle is not None and bundle.hash != self._hash:
-            prediction = msgspec.structs.replace(prediction, model_hash=bundle.hash)
-        return Answered(prediction, -1, 0)
+        if site is self.site:
+            return prediction
+        return msgspec.structs.replace(prediction, model_hash=site.bundle.hash)  # of the version that was asked

@@ -12,8 +12,8 @@ Overload = Literal["latest", "queue", "block"]
 
 
 class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """``overload``: with ``latest`` the newest row of an instrument takes the place of one that still waits; with ``queue`` up to
-    ``queue`` rows of an instrument wait, and what comes beyond is dropped and counted; with ``block`` the engine waits."""
+    """``overload``: with ``latest`` the newest row of an instrument takes the place of one that still waits; with ``queue`` up
+    to ``queue`` rows of an instrument wait, and what comes beyond is dropped; with ``block`` the engine waits."""
 
     where: Literal["process", "thread"] = "process"
     workers: int = 1

@@ -68,7 +68,11 @@ class Site:
         rows: Path | None = None,
         folder: SegmentFolder | None = None,
         log: Path = Path(os.devnull),
+        done: Bell | None = None,
     ) -> None:
+        """``done`` is rung for the engine; without it the site has a bell of its own. Raises BundleError where the ring is too
+        short, SessionError where shared memory does not suffice."""
+        _check_ring(bundle, ring)
         instruments, places, width = ring.values.shape
         self.bundle = bundle
         self.settings = settings
@@ -98,7 +102,10 @@ class Site:
         self._tabled = self.arrays | b.no_worker(self.shape) | {"taken": self._taken, "taken_outputs": self._taken_outputs}
         self._handles = table([self._tabled[name] for name in b.ARRAYS])  # addresses only: the arrays are kept above
         self._run = entry(self.shape.dtype)
-        self.work, self.done = Bell(), Bell()
+        self._open = True
+        self.work = Bell()
+        self._own_done = done is None
+        self.done = done or Bell()
         self.staff = self._hire(model, log)
         self.staff.start()
 
@@ -106,6 +113,11 @@ class Site:
     def available(self) -> bool:
         """Whether any worker can answer, as far as is known."""
         return b.READY in self._states
+
+    @property
+    def failure(self) -> str:
+        """What the model raised, where it did."""
+        return next(filter(None, map(self.staff.text, range(self.shape.workers))), "raised")
 
     def wait_ready(self, seconds: float = _READY_S) -> None:
         """Until a worker has opened the model. Raises BundleError with what a worker found, SessionError at a timeout."""
@@ -167,12 +179,16 @@ class Site:
 
     def close(self) -> None:
         """Stop the workers and let go of the memory; may be called twice."""
+        if not self._open:
+            return
+        self._open = False
         self.arrays["header"][b.STOP] = 1
         for _ in range(self.shape.workers):
             self.work.ring()
         self.staff.stop()
         self.work.close()
-        self.done.close()
+        if self._own_done:
+            self.done.close()
         if self._folder is not None:
             self._folder.remove(self._name)
 
@@ -251,3 +267,10 @@ class Site:
             done=self.done.descriptors,
             parent=os.getpid(),
         )
+
+
+def _check_ring(bundle: BundleInfo, ring: RowRing) -> None:
+    if ring.capacity < 4 * bundle.window:
+        problem = f"reads windows of {bundle.window} rows outside the engine's thread: the ring holds {ring.capacity}"
+        hint = f"[rows] ring = {4 * bundle.window} or more, so that a window is not overwritten while a worker reads it"
+        raise BundleError(str(bundle.path), problem, hint)

@@ -1,0 +1,75 @@
+"""The event loop of a session: the feed's coroutine, and beside it what is done while a quiet market sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from vtframe.engine.engine import Engine
+from vtframe.inference.pool.bell import Bell
+
+_QUIET_S: Final = 1.0  # between two turns of housekeeping, at most
+_WATCH_S: Final = 0.01  # between two looks at models elsewhere: for deadlines that pass, and workers that died
+
+
+def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Callable[[], None]) -> None:
+    """Run ``main`` on uvloop where there is one. Answers from elsewhere are taken as they ring; where a model is waited for
+    busily, the loop never sleeps."""
+
+    async def everything() -> None:
+        loop = asyncio.get_running_loop()
+        beside = [asyncio.create_task(_keep_house(housekeeping))]
+        beside += [asyncio.create_task(task) for task in _watchers(engine)]
+        bells: Sequence[Bell] = engine.bells
+        for bell in bells:
+            loop.add_reader(bell.listening, _hear, bell, engine)
+        try:
+            await main
+        finally:
+            for bell in bells:
+                loop.remove_reader(bell.listening)
+            for task in beside:
+                task.cancel()
+            for task in beside:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    try:
+        import uvloop  # noqa: PLC0415 - not installed on every platform
+    except ImportError:
+        asyncio.run(everything())
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(everything())
+
+
+def _watchers(engine: Engine) -> list[Coroutine[Any, Any, None]]:
+    if engine.spins:
+        return [_spin(engine)]
+    return [_watch(engine)] if engine.bells else []
+
+
+def _hear(bell: Bell, engine: Engine) -> None:
+    bell.hear()
+    engine.poll()
+
+
+async def _spin(engine: Engine) -> None:
+    while True:
+        engine.poll()
+        await asyncio.sleep(0)
+
+
+async def _watch(engine: Engine) -> None:
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        engine.poll()
+
+
+async def _keep_house(housekeeping: Callable[[], None]) -> None:
+    """A quiet market sends too few frames for the engine to keep house by."""
+    while True:
+        await asyncio.sleep(_QUIET_S)
+        housekeeping()
