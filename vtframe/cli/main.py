@@ -25,7 +25,7 @@ COMMANDS = {
     "report": ("vtframe.cli.report:report", "Show what a session did."),
     "features": ("vtframe.cli.features:features", "Make a data set of recordings: features, and labels where asked."),
     "parity": ("vtframe.cli.parity:parity", "Prove that a session's rows are what its inputs make, bit for bit."),
-    "model": ("vtframe.cli.model:model", "Inspect and verify model bundles."),
+    "model": ("vtframe.cli.model:model", "Import, inspect, verify and measure model bundles."),
     "bench": ("vtframe.cli.bench:bench", "Measure how fast vtframe is on this machine."),
 }
 """Command: where it is, and its help; help is here so that listing the commands imports none of them."""

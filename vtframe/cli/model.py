@@ -1,4 +1,4 @@
-"""``vtframe model``: what a bundle is, and whether it is whole and runs."""
+"""``vtframe model``: what a bundle is, whether it is whole and runs, and how to come by one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vtframe.api import BundleInfo, ModelBackend
-from vtframe.builtin import PLUGINS
-from vtframe.cli.plugin_commands import DEFAULT_CONFIG
-from vtframe.config import SessionTable, read_config
+from vtframe.api import BundleInfo
+from vtframe.cli.model_backends import backend_class
+from vtframe.cli.model_import import import_model
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.verify import Check, verify_model
-from vtframe.plugins import load_plugins
 
 _BUNDLE = click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
@@ -28,7 +26,10 @@ _CONFIG = click.option(
 
 @click.group()
 def model() -> None:
-    """Inspect and verify model bundles."""
+    """Import, inspect, verify and measure model bundles."""
+
+
+model.add_command(import_model)
 
 
 @model.command()
@@ -57,7 +58,7 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     Exits 0 when everything holds, 1 when a check fails, 2 when the bundle is refused.
     """
     bundle = load_bundle(path)
-    opened = _backend(bundle, config)().open(bundle)
+    opened = backend_class(bundle.backend, config)().open(bundle)
     try:
         checks = [Check("files", ok=True, found=f"{len(bundle.files)} of {len(bundle.files)} have the sha256 that is listed")]
         checks += verify_model(opened, bundle)
@@ -70,19 +71,6 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     else:
         _print_checks(bundle, checks)
     return 0 if ok else 1
-
-
-def _backend(bundle: BundleInfo, config: Path | None) -> type[ModelBackend]:
-    """The class of the bundle's backend; naming a bundle asks for the plugin that is named like its backend."""
-    session, folder = SessionTable(), Path()
-    if config is not None or DEFAULT_CONFIG.is_file():
-        read, _ = read_config(config or DEFAULT_CONFIG)
-        session, folder = read.session, read.folder
-    plugins = load_plugins(PLUGINS, named=session.plugins, local=session.local, folder=folder)
-    if bundle.backend not in plugins.registries.model_backends.names() and bundle.backend not in session.plugins:
-        plugins = load_plugins(named=[bundle.backend])
-        plugins.raise_errors()
-    return plugins.registries.model_backends.get(bundle.backend)
 
 
 def _as_data(bundle: BundleInfo) -> dict[str, Any]:
