@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from vtframe.api import Model
-from vtframe.assemble.model_backend import make_backend
+from vtframe.assemble.model_backend import open_model
 from vtframe.assemble.replay import CONFIG, Replay, read_recorded
 from vtframe.builtin import PLUGINS
 from vtframe.dataset.collector import Collector
@@ -171,7 +171,7 @@ class ParityRun:
                 instruments=names,
                 outputs=bundle.classes,
             )
-            opened = make_backend(bundle, tables[name], side.plugins.registries.model_backends).open(bundle)
+            opened = open_model(bundle, tables[name], side.plugins.registries.model_backends)
             comparison = PredictionComparison(
                 iter(log), opened, bundle, instruments=names, expected=self.recorded.rows, columns=started.columns
             )

@@ -1,4 +1,5 @@
-"""The session's models where the configuration puts them: in the engine's thread, in threads, in worker processes."""
+"""The session's models where the configuration puts them: compiled into the features' kernel, in the engine's thread, in
+threads, in worker processes."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from vtframe.api import BundleInfo, Clock, Model, ModelBackend
 from vtframe.assemble.model_backend import make_backend
+from vtframe.buffers.entry import Entry
 from vtframe.buffers.ring import RowType
 from vtframe.buffers.segment import SegmentFolder
 from vtframe.config import ModelTable
 from vtframe.features.pipeline import Pipeline, RowMemory
 from vtframe.inference.executor import Executor
+from vtframe.inference.fused import FusedExecutor, FusedModel, open_fused
 from vtframe.inference.inline import InlineExecutor
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.board import SharedRows
@@ -47,8 +50,12 @@ class ServedModels:
         self._versions = dict.fromkeys(bundles, 0)
         self._release: list[Callable[[], None]] = []
         self._opened: dict[str, Model] = {}
+        self._fused: dict[str, FusedModel] = {}
+        self._joined: dict[str, Entry] = {}  # of fused models, to the pipeline
         for name, table in self._tables.items():
-            if table.where != "process":
+            if table.where == "fused":
+                self._fused[name] = open_fused(bundles[name], make_backend(bundles[name], table, backends))
+            elif table.where != "process":
                 self._opened[name] = self._open(name, bundles[name])
 
     @property
@@ -72,6 +79,11 @@ class ServedModels:
         }
         if table.where == "inline":
             return InlineExecutor(self._opened[name], bundle, **common)
+        if table.where == "fused":
+            fused = FusedExecutor(self._fused[name], bundle, **common)
+            self._joined[name] = fused.entry
+            pipeline.join(tuple(self._joined.values()))
+            return fused
         bell = Bell()
         self._release.append(bell.close)
         site = self.site(name, bundle, pipeline, log, bell)
@@ -108,7 +120,7 @@ class ServedModels:
     def release(self) -> None:
         while self._release:
             self._release.pop(0)()
-        for model in self._opened.values():
+        for model in (*self._opened.values(), *self._fused.values()):
             model.close()
         if self._folder is not None:
             self._folder.close()

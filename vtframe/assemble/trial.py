@@ -11,7 +11,7 @@ import msgspec
 
 from vtframe.api import Feature, FeedContext
 from vtframe.assemble.check import Examined
-from vtframe.assemble.model_backend import make_backend
+from vtframe.assemble.model_backend import open_model
 from vtframe.clock import EventClock
 from vtframe.config import Place, in_order
 from vtframe.domain import Instrument
@@ -105,7 +105,7 @@ def _open_models(examined: Examined, faults: list[Fault]) -> None:
             continue
         place = examined.config.place("models", index, "bundle")
         try:
-            make_backend(bundle, table, backends).open(bundle).close()
+            open_model(bundle, table, backends).close()
         except InputError as e:
             faults.append(place.fault(f"{e.where}: {e.problem}", e.hint))
         except VtframeError as e:

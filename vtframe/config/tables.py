@@ -47,7 +47,7 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
 
     bundle: Annotated[str, Meta(min_length=1)] = ""  # a folder, relative to the configuration; required
     name: Name = ""  # the bundle folder's name where none is given
-    where: Literal["inline", "thread", "process"] = "inline"
+    where: Literal["fused", "inline", "thread", "process"] = "inline"
     deadline_us: Annotated[int, Meta(ge=1)] = 50_000
     stale_ms: Annotated[int, Meta(ge=1)] = 1_000
     workers: Annotated[int, Meta(ge=1, le=64)] = 1  # processes

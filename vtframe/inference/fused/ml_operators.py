@@ -80,16 +80,26 @@ def tree_classifier(t: Translation) -> tuple[None, Tensor]:
     labels, transform = _labels(t), t.attribute("post_transform", "NONE")
     named = set(t.attribute("class_ids"))
     weights = np.asarray(t.attribute("class_weights") or (), np.float32)
-    if labels == 2 and len(named) == 1:  # one score for two classes
-        scores = _trees(t, 1, "class", only=named.pop())
-        bases = len(t.attribute("base_values") or ())
-        if bases == 2:
-            raise t.refusal("it has two base values for one score of two classes, which ONNX leaves open")
-        return None, _second_class(t, _based(t, scores, 1), transform, positive=bool((weights >= 0).all()))
-    scores = _trees(t, labels, "class")
-    if labels == 2 and t.attribute("base_values"):
-        raise t.refusal("it has base values for two classes with a score each, which ONNX leaves open")
-    return None, transformed(t, _based(t, scores, labels), transform)
+    if labels == 2 and t.attribute("base_values") and (named != {0} or len(t.attribute("base_values")) != 1):
+        raise t.refusal("it has base values for the scores of two classes, which ONNX leaves open")
+    if labels == 2 and named == {0}:  # one score for two classes
+        scores = _based(t, _trees(t, 1, "class"), 1)
+        return None, _second_class(t, scores, transform, positive=bool((weights >= 0).all()))
+    if labels == 2 and not _always_scores(t, 1):
+        raise t.refusal("a row may leave the second of two classes without a score, which ONNX leaves open")
+    scores = _based(t, _trees(t, labels, "class"), labels)
+    return None, transformed(t, scores, transform)
+
+
+def _always_scores(t: Translation, output: int) -> bool:
+    """Whether a tree has a weight for ``output`` in every leaf, so that every row has a score for it."""
+    keys = zip(t.attribute("class_treeids"), t.attribute("class_nodeids"), t.attribute("class_ids"), strict=True)
+    scoring = {(tree, node) for tree, node, one in keys if one == output}
+    whole: dict[int, bool] = {}
+    modes = zip(t.attribute("nodes_treeids"), t.attribute("nodes_nodeids"), t.attribute("nodes_modes"), strict=True)
+    for tree, node, mode in modes:
+        whole[tree] = whole.get(tree, True) and (mode != "LEAF" or (tree, node) in scoring)
+    return any(whole.values())
 
 
 def transformed(t: Translation, scores: Tensor, transform: str) -> Tensor:
@@ -124,8 +134,8 @@ def _second_class(t: Translation, score: Tensor, transform: str, *, positive: bo
     return Tensor(np.concatenate([other.array, score.array], axis=-1), constant=False)
 
 
-def _trees(t: Translation, outputs: int, kind: str, *, only: int | None = None) -> Tensor:
-    """The ensemble's sums. ``only`` is the one output that leaves name where there is one for two classes."""
+def _trees(t: Translation, outputs: int, kind: str) -> Tensor:
+    """The ensemble's sums."""
     x = t.given(0)
     if x.shape[0] != 1 or len(x.shape) != 2:
         raise t.refusal(f"it reads shape {x.shape}, expected one row")
@@ -137,10 +147,9 @@ def _trees(t: Translation, outputs: int, kind: str, *, only: int | None = None) 
     weights: dict[Key, list[tuple[int, float]]] = defaultdict(list)
     columns = (t.attribute(f"{kind}_{name}") or () for name in ("treeids", "nodeids", "ids", "weights"))
     for tree, node, output, weight in zip(*columns, strict=True):
-        place = 0 if output == only else output
-        if not 0 <= place < outputs:
+        if not 0 <= output < outputs:
             raise t.refusal(f"node {node} of tree {tree} adds to output {output} of {outputs}")
-        weights[tree, node].append((place, weight))
+        weights[tree, node].append((output, weight))
     try:
         forest = lay_out(t.node.attributes if t.node else {}, weights, outputs, x.shape[-1])
     except (ValueError, KeyError, TypeError) as e:
