@@ -122,7 +122,7 @@ def lose_best(near: Any, far: Any, meta: Any, index: int, size: int, key: int) -
         lower_window(near, far, meta, index, size, best)
 
 
-def best_whole(far: Any, meta: Any, index: int) -> int:
+def best_whole(far: Any, meta: Any, index: int) -> Any:
     """The best key in ``far``; EMPTY where no price there is a multiple of the tick."""
     side = 1 - 2 * index
     tick = meta[m.TICK]
@@ -130,7 +130,7 @@ def best_whole(far: Any, meta: Any, index: int) -> int:
     while place >= 0:
         score = side * far[index, 0, place]
         if is_whole(score, tick):
-            return int(score // tick)
+            return score // tick
         place -= 1
     return EMPTY
 

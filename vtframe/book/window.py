@@ -40,7 +40,7 @@ def unmark(near: Any, side: int, size: int, key: int) -> None:
         near[side, size + (size >> 6) + ((block & ((size >> 6) - 1)) >> 6)] &= ~(1 << (block & 63))
 
 
-def best_from(near: Any, side: int, size: int, base: int, key: int) -> int:
+def best_from(near: Any, side: int, size: int, base: int, key: int) -> Any:
     """The largest key up to ``key`` whose cell is filled; EMPTY where there is none. ``key`` is below the window's end."""
     if key < base:
         return EMPTY
@@ -48,7 +48,7 @@ def best_from(near: Any, side: int, size: int, base: int, key: int) -> int:
     blocks = size >> 6
     word = near[side, size + (block & (blocks - 1))] & ((2 << (key & 63)) - 1)
     if word != 0:
-        return int((block << 6) + highest(word))
+        return (block << 6) + highest(word)
     block -= 1
     lowest_block = base >> 6
     if block < lowest_block:
@@ -65,7 +65,7 @@ def best_from(near: Any, side: int, size: int, base: int, key: int) -> int:
             return EMPTY
         summary = near[side, size + blocks + ((first & (blocks - 1)) >> 6)]
     block = first + highest(summary)
-    return int((block << 6) + highest(near[side, size + (block & (blocks - 1))]))
+    return (block << 6) + highest(near[side, size + (block & (blocks - 1))])
 
 
 def worst_from(near: Any, side: int, size: int, key: int, end: int) -> int:
