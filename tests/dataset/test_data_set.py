@@ -5,11 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +14,7 @@ import pytest
 
 from vtframe.assemble.data_set import DataSetRun, DataSetSummary, DataSetWishes
 from vtframe.assemble.session import Wishes, assemble
+from vtframe.cli.main import cli
 from vtframe.dataset.labels import LabelRule
 from vtframe.dataset.work import Work, work_folder
 from vtframe.errors import ConfigError, InputError, RecordingError
@@ -51,8 +47,11 @@ def make(asked: DataSetWishes) -> DataSetSummary:
         return run.write()
 
 
-def command(home: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "vtframe.cli.main", "features", "-c", str(home / "rows.toml"), "-o", str(out), *more]
+def features(home: Path, out: Path, *more: str) -> int | str | None:
+    """The command's exit code, in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["features", "-c", str(home / "rows.toml"), "-o", str(out), *more])
+    return stopped.value.code
 
 
 def test_a_data_set_holds_what_a_session_logs_bit_by_bit(home: Path, tmp_path: Path) -> None:
@@ -100,36 +99,6 @@ def test_the_same_data_make_the_same_bytes_however_the_work_is_cut(home: Path, t
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_killed_run_goes_on_behind_its_parts_and_makes_the_same_file(home: Path, tmp_path: Path) -> None:
-    """A real kill: the child makes rows in small parts, slowly enough to be caught."""
-    out, expected = tmp_path / "set.parquet", tmp_path / "expected.parquet"
-    script = (
-        "import sys, time; from pathlib import Path\n"
-        "from vtframe.assemble.data_set import DataSetRun, DataSetWishes\n"
-        "from vtframe.dataset.work import Work\n"
-        "settle = Work._finish_part\n"
-        "def slowly(self, rows):\n    settle(self, rows); time.sleep(0.3)\n"
-        "Work._finish_part = slowly\n"
-        "config, out, recording = map(Path, sys.argv[1:])\n"
-        "run = DataSetRun(DataSetWishes(config=config, out=out, recordings=(recording,), part_rows=60))\n"
-        "with run.work:\n    run.make_rows(); run.write()\n"
-    )
-    arguments = [sys.executable, "-c", script, str(home / "rows.toml"), str(out), str(home / "part.gz")]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        while not (work_folder(out) / "000003.parquet").exists():
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
-    assert not out.exists()
-    found = make(wishes(home, out, part_rows=60))
-    make(wishes(home, expected, part_rows=60))
-    assert 180 <= found.resumed < found.rows
-    assert found.resumed % 60 == 0
-    assert out.read_bytes() == expected.read_bytes()
-    assert not work_folder(out).exists()
-
-
 def interrupted(home: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     """A run that stops after three parts."""
     settle = Work._finish_part
@@ -150,10 +119,10 @@ def test_a_part_that_this_run_would_make_otherwise_is_an_error(
 ) -> None:
     out = tmp_path / "set.parquet"
     interrupted(home, out, monkeypatch)
-    part = work_folder(out) / "000002.parquet"
+    part = work_folder(out) / "000003.parquet"
     table = pq.read_table(part)
     pq.write_table(table.replace_schema_metadata({"vtframe.digest": "0" * 64}), part)
-    with pytest.raises(InputError, match=r"000002\.parquet: cannot be gone on with"):
+    with pytest.raises(InputError, match=r"000003\.parquet: cannot be gone on with"):
         make(wishes(home, out, part_rows=50))
     assert not out.exists()
     assert make(wishes(home, out, part_rows=50, fresh=True)).resumed == 0
@@ -186,21 +155,20 @@ def test_two_processes_do_not_work_on_one_set(home: Path, tmp_path: Path) -> Non
         make(wishes(home, tmp_path / "set.parquet"))
 
 
-def test_a_finished_set_is_left_as_it_is_and_another_file_is_not_replaced(home: Path, tmp_path: Path) -> None:
+def test_a_finished_set_is_left_as_it_is_and_another_file_is_not_replaced(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "set.parquet"
-    done = subprocess.run(command(home, out, str(home / "part.gz"), "--json"), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert features(home, out, str(home / "part.gz"), "--json") == 0
+    one = json.loads(capsys.readouterr().out)
     before = out.stat().st_mtime_ns
-    again = subprocess.run(command(home, out, str(home / "part.gz"), "--json"), capture_output=True, text=True, check=False)
-    assert again.returncode == 0
-    one, other = json.loads(done.stdout), json.loads(again.stdout)
+    assert features(home, out, str(home / "part.gz"), "--json") == 0
+    other = json.loads(capsys.readouterr().out)
     assert (one["done_before"], other["done_before"]) == (False, True)
     assert (one["rows"], one["valid"]) == (other["rows"], other["valid"])
     assert out.stat().st_mtime_ns == before
-    labeled = command(home, out, str(home / "part.gz"), "--label", "mid_direction", "--horizon-rows", "5")
-    refused = subprocess.run(labeled, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert "--force replaces it" in refused.stderr
+    assert features(home, out, str(home / "part.gz"), "--label", "mid_direction", "--horizon-rows", "5") == 2
+    assert "--force replaces it" in capsys.readouterr().err
     assert out.stat().st_mtime_ns == before
     assert make(wishes(home, out, label=RULE, force=True)).labels is not None
 
@@ -257,13 +225,13 @@ def test_a_feature_named_like_a_fixed_column_is_refused(home: Path, tmp_path: Pa
         ),
     ],
 )
-def test_options_that_do_not_go_together_are_clear_errors(home: Path, tmp_path: Path, options: list[str], told: str) -> None:
-    done = subprocess.run(
-        command(home, tmp_path / "set.parquet", str(home / "part.gz"), *options), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_options_that_do_not_go_together_are_clear_errors(
+    home: Path, tmp_path: Path, options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert features(home, tmp_path / "set.parquet", str(home / "part.gz"), *options) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 

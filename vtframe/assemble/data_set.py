@@ -12,19 +12,24 @@ import msgspec
 
 from vtframe import __version__
 from vtframe.assemble.feed_table import full_speed, playing
-from vtframe.assemble.market import open_data_side
+from vtframe.assemble.market import make_pipeline, open_data_side
 from vtframe.builtin import PLUGINS
 from vtframe.config import read_document
-from vtframe.dataset.collector import Collector
+from vtframe.dataset.collector import BLOCK, Collector
 from vtframe.dataset.labeler import Labeler
 from vtframe.dataset.labels import LabelRule
 from vtframe.dataset.set_file import SetFile, check_names, counts_of, set_schema, stated_metadata
 from vtframe.dataset.work import PART_ROWS, Work
-from vtframe.errors import ConfigError, Fault, InputError
-from vtframe.features.pipeline import RowBatch
+from vtframe.dataset.work_checkpoint import WorkCheckpoint, job_hash, read_checkpoint
+from vtframe.domain import ROW
+from vtframe.errors import ConfigError, Fault, InputError, SessionError
+from vtframe.features.pipeline import Pipeline, RowBatch
 from vtframe.features.plan import plan
 
-JOB_VERSION = 1
+JOB_VERSION = 2
+PART_INPUTS = 2_000_000  # messages and frames after which rows settle even if they are few
+_RING_ROWS = 1024  # no model reads this pipeline's ring
+_INPUT_BYTES = 100  # what an input weighs against a checkpoint's bytes: some microseconds of work
 
 
 class DataSetWishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +43,7 @@ class DataSetWishes(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False  # drop unfinished work
     force: bool = False  # replace a file that is there
     part_rows: int = PART_ROWS
-    on_compile: Callable[[str], None] | None = None
+    on_compile: Callable[[str], None] | None = None  # is told of anything slow or unusual
     builtin: Sequence[str] = PLUGINS
 
 
@@ -50,6 +55,7 @@ class DataSetSummary(msgspec.Struct, frozen=True, kw_only=True):
     valid: int
     labels: dict[str, int] | None  # how many rows are labeled -1, 0, 1; None where no label was asked for
     resumed: int  # rows that an earlier run had made
+    again: int  # of those, how many were made again: all behind the last checkpoint
     columns: tuple[str, ...]
     schema_hash: str
     fingerprint: str
@@ -77,7 +83,7 @@ class DataSetRun:
             )
         check_names(plan(self._side.features).columns, labeled=wishes.label is not None)
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
-        self._pipeline = self._side.pipeline(wishes.on_compile)
+        self._pipeline = self._make_pipeline()
         self._labeler = self._open_labeler()
         self._job = self._describe()
         self._schema = set_schema(
@@ -94,7 +100,15 @@ class DataSetRun:
             part_rows=wishes.part_rows,
             fresh=wishes.fresh,
         )
-        self._collector = Collector(self._pipeline, market.codec, self._work.add)
+        self._collector = Collector(
+            self._pipeline,
+            market.codec,
+            self._work.add,
+            enough=self._between_blocks,
+            block=min(BLOCK, wishes.part_rows),
+        )
+        self._settled = 0  # inputs at the last part
+        self._kept = 0, 0, 0  # the last checkpoint: its bytes; inputs and rows there
         self._file: SetFile | None = None
         self._rows_there = 0
         self._valid = 0
@@ -118,7 +132,9 @@ class DataSetRun:
         return 0 if self._file is None else self._file.rows
 
     def make_rows(self) -> None:
-        """Play the feed to its end; parts of the rows settle on the disk as they are made."""
+        """Play the feed to its end; parts of the rows settle on the disk as they are made. Where an earlier run left a
+        checkpoint, rows are made from there on; one that cannot be used is told, and they are made from the start."""
+        self._go_on()
         asyncio.run(self._side.market.feed.run(self._collector))
         self._collector.flush()
         self._work.finish()
@@ -150,6 +166,7 @@ class DataSetRun:
             valid=self._valid,
             labels=named,
             resumed=min(self._work.resumed, self.written),
+            again=self._work.again,
             columns=self._pipeline.columns,
             schema_hash=self._pipeline.schema_hash,
             fingerprint=self._pipeline.fingerprint,
@@ -157,6 +174,56 @@ class DataSetRun:
             damage=tuple(self._collector.damage),
             done_before=self.done_before,
         )
+
+    def _make_pipeline(self) -> Pipeline:
+        """As a session's, with a shorter ring: its rows are drained, and checkpoints hold it."""
+        config = self._side.config
+        rows = msgspec.structs.replace(config.rows, ring=min(config.rows.ring, _RING_ROWS))
+        shorter = msgspec.structs.replace(config, rows=rows)
+        return make_pipeline(shorter, self._side.features, self._side.market, self.wishes.on_compile)
+
+    def _go_on(self) -> None:
+        kept = self._work.kept()
+        if kept is None:
+            return
+        try:
+            found = read_checkpoint(kept, self._job)
+            self._work.go_on(found.parts)
+            self._pipeline.restore(found.pipeline)
+        except (ValueError, SessionError) as e:
+            self._work.start_over()
+            self._say(f"the checkpoint in {self._work.folder} cannot be used: {e}; every row is made again from the start")
+            return
+        self._collector.go_on(found.place)
+        self._settled = found.place.inputs
+        self._kept = len(kept), found.place.inputs, self._work.rows
+        self._say(f"going on behind {self._work.rows:,} rows of {found.place.inputs:,} inputs, from a checkpoint")
+
+    def _between_blocks(self) -> bool:
+        """Where parts end and checkpoints stand. Never enough: the feed is played to its end."""
+        inputs = self._collector.inputs
+        if self._work.due or inputs - self._settled >= PART_INPUTS:
+            self._work.settle()
+            self._settled = inputs
+            self._keep_checkpoint()
+        return False
+
+    def _keep_checkpoint(self) -> None:
+        """Not more bytes of checkpoints than of rows and inputs: a thousand instruments have large ones."""
+        size, inputs, rows = self._kept
+        place = self._collector.place
+        made = (self._work.rows - rows) * (ROW.itemsize + 4 * len(self._pipeline.columns))
+        if made + (place.inputs - inputs) * _INPUT_BYTES < size:
+            return
+        kept = WorkCheckpoint(
+            job=job_hash(self._job), parts=list(self._work.digests), place=place, pipeline=self._pipeline.snapshot()
+        ).encode()
+        self._work.keep(kept)
+        self._kept = len(kept), place.inputs, self._work.rows
+
+    def _say(self, message: str) -> None:
+        if self.wishes.on_compile is not None:
+            self.wishes.on_compile(message)
 
     def _read_counts(self) -> None:
         """Of the file that is there."""

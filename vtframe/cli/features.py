@@ -55,7 +55,7 @@ def features(
 ) -> int:
     """Make a data set: the rows that a session would make of RECORDINGS (or of the configured feed), bit for bit.
 
-    A run that was stopped or killed goes on behind its finished parts when the same command is given again. OUT is there in
+    A run that was stopped or killed goes on from its last checkpoint when the same command is given again. OUT is there in
     full or not at all. Reads our recordings, hftbacktest .npz, LOBSTER csv, Tardis incremental_book_L2 csv, NautilusTrader
     Parquet deltas.
     """
@@ -114,7 +114,8 @@ def _print(found: DataSetSummary, console: Console) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    before = f", {found.resumed:,} of them by an earlier run" if found.resumed else ""
+    again = f" ({found.again:,} made again and compared)" if found.again else ""
+    before = f", {found.resumed:,} of them by an earlier run{again}" if found.resumed else ""
     table.add_row("rows", f"{found.rows:,}, {found.valid:,} valid{before}")
     if found.labels is not None:
         share = {name: f"{count:,} ({count / max(1, sum(found.labels.values())):.1%})" for name, count in found.labels.items()}

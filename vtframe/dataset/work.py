@@ -1,7 +1,7 @@
 """Unfinished work on a data set: parts that are whole as soon as they can be seen, so that a killed run goes on behind them.
 
-Making rows is deterministic, so a run that is started again makes the same rows and only counts those that are there already;
-the digest of each part proves it.
+Beside them lies the newest checkpoint, which stands behind some of the parts. Rows behind it that are there already are made
+again: making rows is deterministic, and the digest of each part proves it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from vtframe.features.pipeline import RowBatch
 PART_ROWS = 262_144
 _GROUP_ROWS = 65_536
 _JOB = "job.json"
+_CHECKPOINT = "checkpoint"
 
 
 class Work:
@@ -49,6 +50,7 @@ class Work:
     ) -> None:
         self.folder = work_folder(out)
         self.resumed = 0  # rows that were there
+        self.again = 0  # of those, how many were made again and compared
         self.rows = 0
         self._job = job
         self._fresh = fresh
@@ -60,7 +62,8 @@ class Work:
         values = pa.from_numpy_dtype(np.dtype(dtype))
         self._schema = pa.schema([*ROW_FIELDS, *((name, values) for name in columns)])
         self._parts: list[Path] = []  # finished
-        self._done = 0  # of those, how many this run has made again
+        self._done = 0  # of those, how many this run has come to
+        self._digests: list[str] = []  # of those
         self._gathered: list[RowBatch] = []
         self._gathered_rows = 0
         self._lock: BinaryIO | None = None
@@ -87,38 +90,82 @@ class Work:
         if self._lock is not None:
             self._lock.close()
 
+    @property
+    def due(self) -> bool:
+        """Enough rows for a part have gathered."""
+        return self._gathered_rows >= self._part_rows
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the parts that this run has come to, in order."""
+        return tuple(self._digests)
+
     def add(self, batch: RowBatch) -> None:
-        """Take rows; a part is written whenever enough of them have gathered."""
+        """Take rows. ``settle`` makes a part of them when they are ``due``; far more than that are settled here."""
         self._gathered.append(batch)
         self._gathered_rows += len(batch.meta)
         self.rows += len(batch.meta)
-        while self._gathered_rows >= self._part_rows:
+        while self._gathered_rows >= 2 * self._part_rows:
             self._finish_part(self._part_rows)
+
+    def settle(self) -> None:
+        """Make a part of the rows that have gathered, however many."""
+        if self._gathered_rows:
+            self._finish_part(self._gathered_rows)
+
+    def keep(self, checkpoint: bytes) -> None:
+        """Keep a checkpoint that stands behind the parts that this run has come to, instead of the one that is there."""
+        _write(self.folder / _CHECKPOINT, checkpoint)
+
+    def kept(self) -> bytes | None:
+        """The checkpoint that an earlier run left."""
+        try:
+            return (self.folder / _CHECKPOINT).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def go_on(self, digests: Sequence[str]) -> None:
+        """Leave the parts with these digests as they are, and go on behind them. Each is read once: raises ValueError, in
+        words, where one is missing or its rows are not those that it states."""
+        if len(digests) > len(self._parts):
+            raise ValueError(f"it stands behind {len(digests)} parts, of which {len(self._parts)} are there and whole")
+        for path, digest in zip(self._parts, digests, strict=False):
+            if self._content(path) != digest:
+                raise ValueError(f"{path.name} does not hold the rows that it stands behind")
+        rows = sum(pq.read_metadata(path).num_rows for path in self._parts[: len(digests)])
+        self._done, self._digests, self.rows = len(digests), list(digests), rows
+
+    def start_over(self) -> None:
+        """Drop the checkpoint: every row is made again, and compared with the parts that are there."""
+        (self.folder / _CHECKPOINT).unlink(missing_ok=True)
+        self._done, self._digests, self.rows = 0, [], 0
 
     def finish(self) -> None:
         """All rows were made. Raises InputError where there are parts that this run did not come to."""
-        if self._gathered_rows:
-            self._finish_part(self._gathered_rows)
+        self.settle()
         if self._done < len(self._parts):
             raise self._differs(self._parts[self._done], "it holds rows that the data do not make any more")
 
     def batches(self) -> Iterator[RowBatch]:
         """Every row of every part, in order, in blocks."""
         for path in self._parts:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=_GROUP_ROWS):
-                    yield RowBatch(*from_arrow(batch, self._columns, self._instruments, self._dtype))
+            for meta, values in self._read(path):
+                yield RowBatch(meta, values)
 
     def remove(self) -> None:
         """The file is made: drop the work."""
         shutil.rmtree(self.folder)
 
+    def _read(self, path: Path) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_GROUP_ROWS):
+                yield from_arrow(batch, self._columns, self._instruments, self._dtype)
+
     def _claim(self) -> None:
         stated = self.folder / _JOB
         if self._fresh:
-            for path in self.folder.glob("*.parquet"):
-                path.unlink()
-            stated.unlink(missing_ok=True)
+            for path in (*self.folder.glob("*.parquet"), self.folder / _CHECKPOINT, stated):
+                path.unlink(missing_ok=True)
         if stated.exists():
             if stated.read_bytes() != self._job:
                 raise InputError(
@@ -141,21 +188,36 @@ class Work:
         left = RowBatch(meta[rows:].copy(), values[rows:].copy())
         self._gathered, self._gathered_rows = [left], len(left.meta)
         digest = _digest(batch.meta, batch.values)
-        if self._done < len(self._parts):
-            path = self._parts[self._done]
-            if _stated_digest(path) != digest:
-                raise self._differs(path, "this run makes other rows")
+        there = self._done < len(self._parts)
+        if there and _stated_digest(self._parts[self._done]) != digest:
+            raise self._differs(self._parts[self._done], "this run makes other rows")
+        if there and self._content(self._parts[self._done]) == digest:
+            self.again += rows
         else:
-            path = self.folder / f"{self._done + 1:06d}.parquet"
-            unfinished = self.folder / f".{path.name}.tmp"
-            schema = self._schema.with_metadata({"vtframe.digest": digest})
-            table = pa.Table.from_batches([to_arrow(batch.meta, batch.values, schema, self._names)], schema)
-            pq.write_table(
-                table, unfinished, compression="zstd", use_dictionary=["instrument", "state"], row_group_size=_GROUP_ROWS
-            )
-            _settle(unfinished, path)
-            self._parts.append(path)
+            self._write_part(batch, digest)
         self._done += 1
+        self._digests.append(digest)
+
+    def _write_part(self, batch: RowBatch, digest: str) -> None:
+        """Write the next part, or write it anew."""
+        path = self.folder / f"{self._done + 1:06d}.parquet"
+        unfinished = self.folder / f".{path.name}.tmp"
+        schema = self._schema.with_metadata({"vtframe.digest": digest})
+        table = pa.Table.from_batches([to_arrow(batch.meta, batch.values, schema, self._names)], schema)
+        pq.write_table(
+            table, unfinished, compression="zstd", use_dictionary=["instrument", "state"], row_group_size=_GROUP_ROWS
+        )
+        _settle(unfinished, path)
+        if self._done == len(self._parts):
+            self._parts.append(path)
+
+    def _content(self, path: Path) -> str:
+        """The digest of the rows that a part holds, whatever it states; empty where they cannot be read."""
+        try:
+            blocks = list(self._read(path))
+            return _digest(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
+        except (OSError, pa.ArrowException, KeyError, ValueError):
+            return ""
 
     def _differs(self, path: Path, problem: str) -> InputError:
         return InputError(str(path), f"cannot be gone on with: {problem}", "--fresh makes all rows anew")
