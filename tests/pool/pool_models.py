@@ -1,0 +1,75 @@
+"""A backend whose model does what a row's first number says: the well-behaved, and everything that goes wrong in the field.
+
+Loaded as a local plugin, in the tests' process and in workers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta
+
+from vtframe.api import BundleError, BundleInfo, Model, ModelBackend
+
+ECHO, RAISE, NAN, SHAPE, KILL, HANG, BOMB, SEGFAULT, SLOW, EXIT = range(10)
+
+
+class ScriptedModel:
+    """Answers (sum, last number, rows in the batch) of each window."""
+
+    def __init__(self, sleep_ms: float) -> None:
+        self.sleep_ms = sleep_ms
+        self.hoard: list[Any] = []
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        if self.sleep_ms:
+            time.sleep(self.sleep_ms / 1_000)
+        answers = np.empty((len(batch), 3), np.float32)
+        answers[:, 0] = batch.sum(axis=(1, 2))
+        answers[:, 1] = batch[:, -1, -1]
+        answers[:, 2] = len(batch)
+        for command in batch[:, -1, 0].astype(int).tolist():
+            match command:
+                case 1:
+                    raise RuntimeError("as it was told")
+                case 2:
+                    answers[:, 1] = np.nan
+                case 3:
+                    return answers[:, :2]
+                case 4:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                case 5:
+                    time.sleep(3_600)
+                case 6:
+                    while True:
+                        self.hoard.append(np.ones(4_000_000))
+                        time.sleep(0.001)
+                case 7:
+                    ctypes.string_at(1)
+                case 8:
+                    time.sleep(0.05)
+                case 9:
+                    os._exit(3)
+        return answers
+
+    def close(self) -> None:
+        self.hoard.clear()
+
+
+class ScriptedBackend(ModelBackend):
+    """Opens any file."""
+
+    name = "scripted"
+    suffixes = (".txt",)
+
+    sleep_ms: Annotated[float, Meta(ge=0)] = 0.0
+
+    def open(self, bundle: BundleInfo) -> Model:
+        if (bundle.path / bundle.file).read_text() == "broken":
+            raise BundleError(str(bundle.path / bundle.file), "is broken", "write something else into it")
+        return ScriptedModel(self.sleep_ms)
