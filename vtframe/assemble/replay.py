@@ -16,7 +16,7 @@ from vtframe.errors import SessionError
 from vtframe.features.pipeline import Pipeline
 from vtframe.features.plan import plan
 from vtframe.journal.reader import JournalReader
-from vtframe.journal.records import Checkpoint, DriftJudged, InputArrived, SessionStarted, SessionStopped
+from vtframe.journal.records import AnswersArrived, Checkpoint, DriftJudged, InputArrived, SessionStarted, SessionStopped
 
 CONFIG = "config.toml"
 
@@ -47,6 +47,8 @@ def read_recorded(folder: Path) -> Recorded:
         elif isinstance(record, InputArrived):
             if record.kind != InputKind.MESSAGE:  # damage comes with the feed
                 taken.add(record.number)
+        elif isinstance(record, AnswersArrived):
+            taken.update(range(record.number, record.number + len(record.rows)))
         elif isinstance(record, DriftJudged):
             taken.add(record.number)
         elif isinstance(record, Checkpoint):

@@ -18,6 +18,7 @@ from vtframe.features.pipeline import RowBatch
 _VERDICTS = list(Verdict)
 _ANSWERED = {Verdict.OK, Verdict.LATE, Verdict.STALE}
 _FIELDS = ("input", "ts_event", "ts_recv", "update_id")
+_OVERTAKEN = 8_192  # rows of an instrument that may wait for a prediction while later rows have theirs
 
 
 class _History:
@@ -49,8 +50,9 @@ class PredictionComparison:
     """Takes recomputed rows by ``add``, pulls logged predictions as their rows come, and asks ``model`` again.
 
     A prediction that was answered must have a window of valid rows, and the model's answer to it; one that says INVALID must
-    not. What says FAILED, CONFLATED or OVERRUN depended on time, and is counted in ``timed``. Every row has one prediction, and
-    predictions of one call of the model stand together in the log.
+    not. What says FAILED, CONFLATED or OVERRUN depended on time, and so did a late row without an answer: they are counted in
+    ``timed``. Every row has one prediction. Those of one call of the model stand together in the log; calls of several workers
+    may overtake one another.
     """
 
     def __init__(
@@ -81,7 +83,8 @@ class PredictionComparison:
         self._expected = expected
         self._places = None if columns is None else [list(columns).index(name) for name in bundle.columns]
         self._rows = [_History(len(bundle.columns), bundle.dtype) for _ in instruments]
-        self._next = [0] * len(instruments)  # the row that the next prediction should be of
+        self._next = [0] * len(instruments)  # one past the newest row that has a prediction
+        self._overtaken: list[dict[int, None]] = [{} for _ in instruments]  # rows before it that have none yet, in order
         self._waiting: deque[tuple[Any, NDArray[np.float32]]] = deque()
 
     @property
@@ -96,8 +99,8 @@ class PredictionComparison:
             chosen = batch.meta["instrument"] == instrument
             self._rows[instrument].add(batch.meta[chosen], values[chosen])
         self._advance()
-        for history, upto in zip(self._rows, self._next, strict=True):
-            history.forget(upto - self._window + 1)
+        for history, upto, overtaken in zip(self._rows, self._next, self._overtaken, strict=True):
+            history.forget(next(iter(overtaken), upto) - self._window + 1)
 
     def finish(self) -> None:
         """No more rows."""
@@ -107,6 +110,8 @@ class PredictionComparison:
                 meta, _ = self._waiting.popleft()
                 self.unmatched += 1
                 self._note(meta, "", "a prediction", None)
+        for instrument, overtaken in enumerate(self._overtaken):
+            self._miss(instrument, len(overtaken))
 
     def _advance(self) -> None:
         """Ask the model again for all that the rows allow."""
@@ -140,15 +145,21 @@ class PredictionComparison:
         for meta, outputs in group:
             instrument, row = int(meta["instrument"]), int(meta["row"])
             history = self._rows[instrument]
-            if row > self._next[instrument]:
-                self.missing += row - self._next[instrument]
-                self._note(meta, "", None, "a prediction", row=self._next[instrument])
+            overtaken = self._overtaken[instrument]
+            if row < self._next[instrument] and row not in overtaken:
+                self.unmatched += 1
+                self._note(meta, "", "a second prediction", None)
+                continue
+            overtaken.pop(row, None)
+            overtaken.update(dict.fromkeys(range(self._next[instrument], row)))
             self._next[instrument] = max(self._next[instrument], row + 1)
+            self._miss(instrument, len(overtaken) - _OVERTAKEN)
             at = history.position(row)
             first = at - self._window + 1
             whole = first >= 0 and bool((history.meta["valid"][first : at + 1] != 0).all())
             verdict = _VERDICTS[int(meta["verdict"])]
-            if verdict not in _ANSWERED and verdict is not Verdict.INVALID:
+            unanswered = verdict is Verdict.LATE and int(meta["batch"]) < 0
+            if unanswered or (verdict not in _ANSWERED and verdict is not Verdict.INVALID):
                 self.timed += 1
                 continue
             self.compared += 1
@@ -164,6 +175,15 @@ class PredictionComparison:
                 asked.append((meta, outputs))
         if asked:
             self._ask(asked, np.ascontiguousarray(np.stack(windows), self._dtype))
+
+    def _miss(self, instrument: int, count: int) -> None:
+        """The ``count`` oldest rows that wait for a prediction will have none."""
+        history = self._rows[instrument]
+        for _ in range(count):
+            row = next(iter(self._overtaken[instrument]))
+            del self._overtaken[instrument][row]
+            self.missing += 1
+            self._note(history.meta[history.position(row)], "", None, "a prediction", row=row)
 
     def _ask(self, asked: list[tuple[Any, NDArray[np.float32]]], batch: NDArray[Any]) -> None:
         size = max(1, int(asked[0][0]["batch_size"]))

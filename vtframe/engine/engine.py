@@ -23,7 +23,7 @@ from vtframe.features.pipeline import Pipeline
 from vtframe.inference.executor import Executor
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.executor import Answered, PoolExecutor
-from vtframe.journal.records import DriftJudged, InputArrived, Record
+from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, Record
 from vtframe.journal.writer import JournalWriter
 
 _POLL = 256  # frames between two turns of housekeeping
@@ -281,17 +281,23 @@ class Engine:
             executor = elsewhere.executor
             again = True
             while again:
-                for settled in executor.collect(self.number):
-                    self.number += 1
-                    self._take(elsewhere.model, settled)
+                self._arrived(elsewhere.model, executor.collect(self.number))
                 again = executor.rings and executor.arm()
 
     def settle(self, seconds: float) -> None:
         """Before the end: wait that long for the answers that are still due, for the log."""
         for elsewhere in self._elsewhere:
-            for settled in elsewhere.executor.drain(seconds, self.number):
-                self.number += 1
-                self._take(elsewhere.model, settled)
+            self._arrived(elsewhere.model, elsewhere.executor.drain(seconds, self.number))
+
+    def _arrived(self, model: ServedModel, settled: Sequence[Answered]) -> None:
+        """Answers, each an input: the journal has their numbers before anything follows from them."""
+        if not settled:
+            return
+        rows = tuple((one.prediction.instrument, one.prediction.row) for one in settled)
+        self._journal.write(AnswersArrived(number=self.number, ts=self._clock.now_ns(), model=model.name, rows=rows))
+        for one in settled:
+            self.number += 1
+            self._take(model, one)
 
     def _take(self, model: ServedModel, settled: Answered) -> None:
         """A prediction from elsewhere: count it, log it, tell the lanes."""

@@ -39,6 +39,18 @@ class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str = ""
 
 
+class AnswersArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inputs: answers of a model in a thread or process, or the news that there will be none; ``number`` is the first one's.
+
+    What was answered is in the prediction log.
+    """
+
+    number: int
+    ts: int
+    model: str
+    rows: tuple[tuple[int, int], ...]  # (instrument, row) of each, in order
+
+
 class DriftJudged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An input: a verdict on a model's inputs or scores. Whoever runs the session again takes it from here, at this number."""
 
@@ -138,6 +150,7 @@ class SessionStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Record = (
     SessionStarted
     | InputArrived
+    | AnswersArrived
     | DriftJudged
     | IntentFormed
     | OrderApproved
