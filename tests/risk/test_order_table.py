@@ -188,10 +188,23 @@ def test_old_ended_orders_are_forgotten_and_working_ones_never():
     table = OrderTable(keep=10)
     table.approve(submit("keep"))
     for number in range(50):
-        table.deny(submit(f"d{number}"))
+        table.deny(submit(f"d{number}", ts_created=number * MINUTE))
     assert table.find("keep") is not None
-    assert table.find("d39") is None
+    assert table.find("d38") is None
     assert table.find("d40") is not None
+
+
+def test_an_ended_order_is_found_for_ten_minutes_however_many_follow_it():
+    table = OrderTable(keep=10)
+    for number in range(600):
+        table.approve(submit(f"o{number}", ts_created=number * MINUTE // 60))
+        table.withdraw(f"o{number}")
+    assert table.find("o0") is not None
+    assert table.find("o0").prediction is None
+    table.approve(submit("last", ts_created=10 * MINUTE))
+    table.withdraw("last")
+    assert table.find("o0") is None
+    assert table.find("o1") is not None
 
 
 events = st.lists(

@@ -42,6 +42,8 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 """Which states may follow which. An event that leaves the state as it is (a late acknowledgement) is no transition."""
 
 _TIMES = 100_000  # of approvals that are kept, at least
+_KEEP_NS = 600_000_000_000  # a fill may be reported that long after its order ended
+_MOST = 65_536  # ended orders that are kept, however quickly they follow one another
 
 
 class Order:
@@ -68,12 +70,13 @@ class Order:
 
 
 class OrderTable:
-    """Every order that is not final, and the last ``keep`` that are (a late fill is still found there).
+    """Every order that is not final, and those that are for ten minutes more, at least the last ``keep`` of them: a late fill
+    is still found there.
 
     All lanes of a session share one. Quantities are fixed point.
     """
 
-    def __init__(self, *, keep: int = 4096) -> None:
+    def __init__(self, *, keep: int = 1024) -> None:
         self._open: dict[str, Order] = {}
         self._final: dict[str, Order] = {}
         self._keep = keep
@@ -250,8 +253,12 @@ class OrderTable:
         self._open.pop(name, None)
         self._final[name] = order
         order.prediction = None  # thousands of ended orders are kept: what only a review needs is not
-        if len(self._final) > self._keep:
-            del self._final[next(iter(self._final))]
+        final, now = self._final, order.command.ts_created
+        while len(final) > self._keep:
+            oldest = next(iter(final))
+            if final[oldest].command.ts_created > now - _KEEP_NS and len(final) <= _MOST:
+                return
+            del final[oldest]
 
     def _count(self, order: Order, change: int) -> None:
         if change:
