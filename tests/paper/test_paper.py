@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 import pytest
 from trading_fakes import INVERSE, LINEAR, MS, SPOT, Bench, submit
 
 from vtframe.api import Strategy
 from vtframe.builtin.paper.adapter import PaperAdapter
 from vtframe.builtin.paper.hooks import register_execution_adapters
+from vtframe.builtin.paper.liquidity import Liquidity
 from vtframe.domain import (
     BookState,
     CancelOrder,
@@ -677,3 +679,30 @@ def test_half_a_millisecond_is_not_rounded_away():
     paper.wait(0.001)
     assert paper.fills() == [(1001, 10)]
     assert paper.adapter._latency == MS // 2
+
+
+class Shown:
+    """A book of one level a price, whose quantities the test sets."""
+
+    def __init__(self) -> None:
+        self.quantities = dict.fromkeys(range(1, 301), 10)
+
+    def levels(self, instrument, side, count):
+        prices = sorted(self.quantities)[:count]
+        return np.array(prices), np.array([self.quantities[price] for price in prices])
+
+    def quantity_at(self, instrument, side, price):
+        return self.quantities.get(price, 0)
+
+
+def test_levels_that_have_changed_since_they_were_taken_from_are_forgotten_and_the_others_never():
+    shown = Shown()
+    liquidity = Liquidity(shown)
+    for price in range(1, 301):
+        liquidity.take(0, Side.SELL, price, 4)
+        if price % 3:
+            shown.quantities[price] = 11
+    (levels,) = liquidity._taken.values()
+    assert len(levels) < 150
+    assert liquidity.walk(0, Side.SELL, None, 30) == [(1, 11), (2, 11), (3, 6), (4, 2)]
+    assert liquidity.walk(0, Side.SELL, None, 10_000)[-1] == (300, 6)

@@ -23,6 +23,8 @@ from vtframe.errors import InvariantError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import TRANSITIONS, OrderTable
 
+MINUTE = 60_000_000_000
+
 
 def fill(name, quantity, fill_id="", leaves=0):
     return OrderFilled(
