@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from vtframe.api import BundleInfo, Label, PredictionBlock, RowBlock
@@ -116,6 +117,7 @@ def test_scores_are_scikit_learns_over_the_naive_labels(horizon, invalid) -> Non
     expected = p @ np.array(info.expected_move_bps)
     correlation = pd.Series(expected).corr(pd.Series(moves), method="spearman")
     assert found["information_coefficient"] == pytest.approx(correlation, abs=1e-4)
+    assert found["pearson"] == pytest.approx(stats.pearsonr(expected, moves).statistic, abs=1e-6)
     majority = np.full(len(y), np.bincount(y).argmax())
     shares = np.tile(np.bincount(y, minlength=3) / len(y), (len(y), 1))
     baseline = found["baseline"]

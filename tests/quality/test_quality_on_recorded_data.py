@@ -110,7 +110,8 @@ def logged(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 def test_every_row_and_prediction_is_in_the_files(logged) -> None:
     folder, _, report = logged
-    assert report == {"row_log": {"rows": 20_000, "stalls": report["row_log"]["stalls"], "lost": 0}, "sinks_failed": {}}
+    assert report["row_log"] == {"rows": 20_000, "stalls": report["row_log"]["stalls"], "lost": 0}
+    assert report["sinks_failed"] == {}
     rows, predictions = pd.read_parquet(folder / "rows"), pd.read_parquet(folder / "predictions" / "m")
     assert rows["number"].tolist() == predictions["row"].tolist() == list(range(20_000))
     assert len(list((folder / "rows").iterdir())) == 3

@@ -73,9 +73,11 @@ class PastRows:
         if label.horizon_ms is None:
             ends = at + label.horizon_rows
             return ends, ends < len(self.mids)
-        until = self._ts[at] + label.horizon_ms * 1_000_000
-        newest = self._ts[-1] if len(self._ts) else 0
-        return np.searchsorted(self._ts, until, side="right") - 1, until < newest  # a later row has come
+        ends, known = np.zeros(len(at), np.int64), at < len(self._ts)  # a prediction may come before its row does
+        until = self._ts[at[known]] + label.horizon_ms * 1_000_000
+        ends[known] = np.searchsorted(self._ts, until, side="right") - 1
+        known[known] = until < self._ts[-1:]  # a later row has come
+        return ends, known
 
     def unbroken(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether every row from ``first`` to ``last``, both included, was valid."""
