@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 from binance_files import BTC_COINM, BTC_SPOT, BTC_USDM, opened
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vtframe.builtin.binance.digits import LevelDecoder, fixed
@@ -318,9 +318,10 @@ def test_levels_larger_than_eighteen_digits_are_read_while_they_fit() -> None:
         decoder.read(msgspec.Raw(b'[["1","9223372036854775808"]]'))
 
 
-@settings(max_examples=20)
-@given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), min_size=100, max_size=300))
-def test_frames_larger_than_the_records_make_them_grow(levels: list[tuple[int, int]]) -> None:
+@pytest.mark.parametrize("count", [100, 257])
+def test_frames_larger_than_the_records_make_them_grow(count: int) -> None:
+    random = np.random.default_rng(count)
+    levels = list(zip(random.integers(1, 10**9, count).tolist(), random.integers(0, 10**12, count).tolist(), strict=True))
     records = Records(frames=1, events=4)
     codec = opened(BTC_SPOT)
     texts = [[_write(p, 2, 8), _write(q, 8, 8)] for p, q in levels]

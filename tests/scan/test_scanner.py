@@ -19,6 +19,7 @@ from vtframe.api.scan import (
     OPEN_ARRAY,
     OWN,
     SHAPE,
+    VALUES,
     Scanner,
     finish,
     first_item,
@@ -57,7 +58,7 @@ def greedy(text: Any, out: Any, symbols: Any, cells: Any) -> int:
 
 def wide_levels(text: Any, out: Any, symbols: Any, cells: Any) -> int:
     """Levels of ``cells[0]`` columns."""
-    n, at = put_levels(text, 0, out.events, out.counts[N_EVENTS], 5, 1, 1, 2, 0, 0, cells[0])
+    n, at = put_levels(text, 0, out.events, out.counts[N_EVENTS], 5, 1, symbols[0], 0, cells[0])
     code = finish(text, at)
     if code == 0:
         code = put_frame(out, n, 1, 0, -1, -1, -1, -1)
@@ -113,8 +114,10 @@ def test_what_is_refused_appends_nothing(data: bytes) -> None:
     ("data", "columns", "levels"),
     [
         (b'[["1.5","2.25"],["1.6","2.50"],["10.6","0"]]', 2, [(15, 225), (16, 250), (106, 0)]),
-        (b'[["1.5","2.25","0","4"],["1.6","2.5","0",{"x":[1]}]]', 4, [(15, 225), (16, 250)]),
-        (b'[["1.5","2.25",1534614057.3],["1.6","2.5",1]]', 3, [(15, 225), (16, 250)]),
+        (b'[["1.5","2.25","0","4"],["1.6","2.5","0","a"]]', 4, [(15, 225), (16, 250)]),
+        (b'[["1.5","2.25","1534614057.3"],["1.6","2.5", ""]]', 3, [(15, 225), (16, 250)]),
+        (b'[["1.5","2.25","0"],["1.6","2.5",0]]', 3, None),
+        (b'[["1.5","2.25","0"],["1.6","2.5","\\u0030"]]', 3, None),
         (b"[]", 3, []),
         (b'[["1.5","2.25"],["1.6","2.50","0"]]', 2, None),
         (b'[["1.5","2.25","0"],["1.6","2.50"]]', 3, None),
@@ -126,7 +129,8 @@ def test_what_is_refused_appends_nothing(data: bytes) -> None:
 )
 def test_levels_have_as_many_columns_as_is_said(data: bytes, columns: int, levels: list[tuple[int, int]] | None) -> None:
     records = Records()
-    code = Scanner("levels", wide_levels, symbols=NO_SYMBOLS, cells=np.array([columns])).scan(data, records)
+    units = np.array([[0] * VALUES + [0, 1, 2]])  # instrument 0, one decimal of prices, two of quantities
+    code = Scanner("levels", wide_levels, symbols=units, cells=np.array([columns])).scan(data, records)
     found = records.events[["price", "quantity"]][: records.n_events].tolist()
     assert (code == 0, found) == (levels is not None, levels or [])
 

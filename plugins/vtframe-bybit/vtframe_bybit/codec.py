@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
-import numpy as np
-
-from vtframe.api import Codec, ConfigError, Fault, InstrumentTable
-from vtframe.api.scan import COMPILED, LENGTH, LONGEST, REASONS, Scanner, symbol_table
-from vtframe.domain import Instrument, Records, SequenceRule
+from vtframe.api import ConfigError, Fault, InstrumentTable
+from vtframe.api.scan import LENGTH, ScannedCodec, unit_table, units_of
+from vtframe.domain import Instrument, SequenceRule
 from vtframe_bybit import examples, kernel
 from vtframe_bybit.known import VENUES, known_instrument
 from vtframe_bybit.recognition import recognize
-from vtframe_bybit.reference import Reference, Units
-
-_REASONS = {**REASONS, **kernel.OWN_REASONS}
+from vtframe_bybit.reference import Reference
 
 
-class BybitCodec(Codec):
+class BybitCodec(ScannedCodec):
     """Books of the topics ``orderbook.N``, best prices of ``orderbook.1``, and trades of ``publicTrade``.
 
     ``depth`` names the topic that makes the books; by default it is the first that arrives for a symbol. Spot and linear
@@ -29,38 +24,18 @@ class BybitCodec(Codec):
 
     name = "bybit"
     venues: ClassVar[tuple[str, ...]] = VENUES
+    types = kernel.NAMES
 
     depth: Literal[0, 25, 50, 100, 200, 500, 1000] = 0
 
     def open(self, instruments: InstrumentTable) -> None:
-        units: dict[str, Units] = {}
+        units = units_of(instruments, self.venues)
         for index, instrument in enumerate(instruments):
-            if instrument.venue not in VENUES:
-                continue
-            if instrument.symbol in units:
+            if instrument.venue in self.venues and units[instrument.symbol].number != index:
                 problem = f"{instrument.symbol} stands for two instruments, whose messages do not say which of them they are of"
                 raise ConfigError(Fault(table="[feed]", problem=problem, hint="give each market a session of its own"))
-            units[instrument.symbol] = Units(index, instrument.price_decimals, instrument.quantity_decimals)
-        self._fallbacks: Counter[str] = Counter()
-        self._reference = Reference(units, self.depth, self._on_depth)
-        ours = {symbol: unit for symbol, unit in units.items() if len(symbol.encode()) <= LONGEST}
-        self._symbols = symbol_table({(0, symbol): (*unit, self.depth) for symbol, unit in ours.items()})
-        if COMPILED:
-            self._scan = Scanner(self.name, kernel.read, symbols=self._symbols, cells=np.zeros(1, np.int64)).scan
-        else:
-            self.decode = self._reference.decode  # type: ignore[method-assign]
-
-    def decode(self, data: bytes, records: Records) -> str:
-        code = self._scan(data, records)
-        if code >= 0:
-            return kernel.NAMES[code]
-        if code != kernel.OTHER:
-            self._fallbacks[_REASONS[code]] += 1
-        return self._reference.decode(data, records)
-
-    @property
-    def fallbacks(self) -> Mapping[str, int]:
-        return self._fallbacks
+        self._symbols = unit_table({symbol: (*unit, self.depth) for symbol, unit in units.items()})
+        self.scan_with(kernel.read, Reference(units, self.depth, self._on_depth), self._symbols)
 
     def _on_depth(self, instrument: int, depth: int) -> None:
         """A symbol's first book has come: from here on the scanner reads its topic."""

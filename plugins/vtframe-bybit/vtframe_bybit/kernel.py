@@ -9,17 +9,27 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.api.scan import (
+    CLEAR_EVENT,
     CLOSE_ARRAY,
     CLOSE_OBJECT,
-    COMMA,
+    DEPTH_FRAME,
+    INSTRUMENT,
+    MISSING,
+    MS,
     N_EVENTS,
+    NON_MARKET,
     OPEN_ARRAY,
     OPEN_OBJECT,
-    OWN,
+    ORDER,
+    OTHER,
+    PICTURE,
+    REPEATED,
     SHAPE,
+    SNAPSHOT_FRAME,
+    TRADE_EVENT,
+    TRADE_FRAME,
     VALUES,
     Output,
-    expect,
     find_symbol,
     finish,
     first_item,
@@ -30,32 +40,28 @@ from vtframe.api.scan import (
     peek,
     put_event,
     put_frame,
+    put_levels,
+    put_quoted,
     same,
     scan_bool,
     scan_digits,
-    scan_int,
+    scan_id,
     scan_key,
-    scan_quoted_decimal,
+    scan_millis,
+    scan_side,
     scan_string,
+    scan_symbol,
+    scan_word,
     set_time,
     skip_plain,
     skip_value,
 )
-from vtframe.domain import EventFlag, EventKind, FrameKind
 
 NAMES = ("orderbook", "publicTrade")
 BOOK, TRADES = range(len(NAMES))
 """What ``read`` answers: the place of the type's name."""
 
-OTHER = OWN  # not a message that is read here: the reference says what it is
-REPEATED, MISSING, ORDER, RANGE = OWN - 1, OWN - 2, OWN - 3, OWN - 4
-OWN_REASONS = {
-    REPEATED: "a member twice",
-    MISSING: "a member missing",
-    ORDER: "members in another order",
-    RANGE: "a number out of range",
-}
-INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS, DEPTH = VALUES, VALUES + 1, VALUES + 2, VALUES + 3  # columns of symbols
+DEPTH = VALUES + 3  # a column of symbols, behind those that all have
 """``DEPTH`` is that of the topic which makes the symbol's book; 0 until the reference has learnt it."""
 ABSENT = -1
 
@@ -71,12 +77,6 @@ KEY_T, KEY_S, KEY_p, KEY_v, KEY_BT, KEY_L = packed(b"T"), packed(b"S"), packed(b
 WORD_SNAPSHOT, WORD_DELTA, WORD_BUY, WORD_SELL = packed(b"snapshot"), packed(b"delta"), packed(b"Buy"), packed(b"Sell")
 ORDERBOOK, PUBLIC_TRADE = literal(b"orderbook."), literal(b"publicTrade.")
 POINT = 46
-MS, LATEST_MS = 1_000_000, 9_000_000_000_000
-
-NON_MARKET = int(EventFlag.NON_MARKET)
-PICTURE = int(EventFlag.SNAPSHOT | EventFlag.IN_STREAM)
-DELTA_EVENT, CLEAR_EVENT, TRADE_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.BOOK_CLEAR), int(EventKind.TRADE)
-DEPTH_FRAME, SNAPSHOT_FRAME, TRADE_FRAME = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT), int(FrameKind.TRADE)
 
 
 def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
@@ -120,19 +120,16 @@ def read_book(text: Any, at: int, out: Output, units: Any, row: int, symbols: An
             n, update_id, at = read_data(text, at, out.events, n, PICTURE if picture else 0, units, row, symbols)
         elif key == KEY_TYPE:
             bit = 2
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
+            word, at = scan_word(text, at)
             picture = word == WORD_SNAPSHOT
             if word != WORD_SNAPSHOT and word != WORD_DELTA:
                 return SHAPE
         elif key == KEY_TS:
             bit = 4
-            time, at = scan_int(text, at)
-            at = checked_time(time, at)
+            time, at = scan_millis(text, at)
         elif key == KEY_CTS:
             bit = 8
-            engine_time, at = scan_int(text, at)
-            at = checked_time(engine_time, at)
+            engine_time, at = scan_millis(text, at)
         elif key == KEY_OP or key == KEY_TOPIC:
             return SHAPE
         else:
@@ -164,7 +161,7 @@ def read_data(text: Any, at: int, events: Any, n: int, flags: int, units: Any, r
             bit = 1 if key == KEY_b else 2
             if bit == 2 and not found & 1:
                 return n, 0, ORDER
-            n, at = read_levels(text, at, events, n, 1 if bit == 1 else -1, flags, units)
+            n, at = put_levels(text, at, events, n, 0, 1 if bit == 1 else -1, units, flags, 2)
         elif key == KEY_s:
             bit = 4
             start, stop, at = scan_string(text, at)
@@ -172,9 +169,7 @@ def read_data(text: Any, at: int, events: Any, n: int, flags: int, units: Any, r
                 return n, 0, SHAPE
         elif key == KEY_u:
             bit = 8
-            update_id, at = scan_int(text, at)
-            if at >= 0 and update_id < 0:
-                return n, 0, RANGE
+            update_id, at = scan_id(text, at)
         else:
             at = skip_value(text, at)
         if found & bit:
@@ -184,23 +179,6 @@ def read_data(text: Any, at: int, events: Any, n: int, flags: int, units: Any, r
     if at >= 0 and found != 15:
         at = MISSING
     return n, update_id, at
-
-
-def read_levels(text: Any, at: int, events: Any, n: int, side: int, flags: int, units: Any) -> tuple[int, int]:
-    """``[["65095.30","0.005"],...]`` to events from place ``n``: (next place, position), where a code may stand in either."""
-    instrument, price_decimals, quantity_decimals = units[INSTRUMENT], units[PRICE_DECIMALS], units[QUANTITY_DECIMALS]
-    more, at = first_item(text, at, OPEN_ARRAY, CLOSE_ARRAY)
-    while more:
-        at = expect(text, at, OPEN_ARRAY)
-        price, at = scan_quoted_decimal(text, at, price_decimals)
-        at = expect(text, at, COMMA)
-        quantity, at = scan_quoted_decimal(text, at, quantity_decimals)
-        at = expect(text, at, CLOSE_ARRAY)
-        if at < 0:
-            return n, at
-        n = put_event(events, n, 0, DELTA_EVENT, side, price, quantity, instrument, flags, 0)
-        more, at = next_item(text, at, CLOSE_ARRAY)
-    return n, at
 
 
 def read_trades(text: Any, at: int, out: Output, symbols: Any) -> int:
@@ -227,8 +205,7 @@ def read_trades(text: Any, at: int, out: Output, symbols: Any) -> int:
             at = skip_plain(text, at)
         elif key == KEY_TS or key == KEY_CTS:
             bit = 4 if key == KEY_TS else 8
-            time, at = scan_int(text, at)
-            at = checked_time(time, at)
+            _, at = scan_millis(text, at)
         elif key == KEY_OP or key == KEY_TOPIC:
             return SHAPE
         else:
@@ -259,19 +236,13 @@ def read_trade(text: Any, at: int, events: Any, n: int, symbols: Any) -> tuple[i
         bit = 0
         if key == KEY_T:
             bit = 1
-            time, at = scan_int(text, at)
-            at = checked_time(time, at)
+            time, at = scan_millis(text, at)
         elif key == KEY_s:
             bit = 2
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
         elif key == KEY_S:
             bit = 4
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
-            if at >= 0 and word != WORD_BUY and word != WORD_SELL:
-                return n, row, SHAPE
-            side = 1 if word == WORD_BUY else -1
+            side, at = scan_side(text, at, WORD_BUY, WORD_SELL)
         elif key == KEY_p:
             bit = 8
             price_at = at
@@ -296,16 +267,5 @@ def read_trade(text: Any, at: int, events: Any, n: int, symbols: Any) -> tuple[i
         return n, row, at
     if found & 31 != 31 or row < 0:
         return n, row, MISSING
-    price, good = scan_quoted_decimal(text, price_at, symbols[row, PRICE_DECIMALS])
-    if good < 0:
-        return n, row, good
-    quantity, good = scan_quoted_decimal(text, quantity_at, symbols[row, QUANTITY_DECIMALS])
-    if good < 0:
-        return n, row, good
     flags = NON_MARKET if block else 0
-    return put_event(events, n, time * MS, TRADE_EVENT, side, price, quantity, symbols[row, INSTRUMENT], flags, 0), row, at
-
-
-def checked_time(time: int, at: int) -> int:
-    """The position, or RANGE for a time that does not fit int64 in nanoseconds."""
-    return at if at < 0 or 0 <= time <= LATEST_MS else RANGE
+    return put_quoted(text, price_at, quantity_at, events, n, time * MS, TRADE_EVENT, side, symbols[row], flags), row, at

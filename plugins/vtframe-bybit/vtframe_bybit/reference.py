@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import DecodeError, fixed
+from vtframe.api.scan import Units
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records
 from vtframe_bybit.messages import BOOK, ENVELOPE, TRADES, Book, Envelope
 
@@ -19,14 +19,6 @@ _LAST, _OTHER = int(EventFlag.LAST), int(EventFlag.NON_MARKET)
 _TRADE, _QUOTE = int(EventKind.TRADE), int(EventKind.QUOTE)
 _SIDES = {"Buy": 1, "Sell": -1}
 _DEPTHS = frozenset({"1", "25", "50", "100", "200", "500", "1000"})
-
-
-class Units(NamedTuple):
-    """What is needed to read one instrument's messages."""
-
-    number: int  # index in the session's table
-    price_decimals: int
-    quantity_decimals: int
 
 
 class Reference:

@@ -9,17 +9,28 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.api.scan import (
+    CLEAR_EVENT,
     CLOSE_ARRAY,
     CLOSE_OBJECT,
+    DELTA_EVENT,
+    DEPTH_FRAME,
+    INSTRUMENT,
+    MISSING,
     N_EVENTS,
     OPEN_ARRAY,
     OPEN_OBJECT,
-    OWN,
+    ORDER,
+    OTHER,
+    PICTURE,
+    PRICE_DECIMALS,
+    QUANTITY_DECIMALS,
+    REPEATED,
     SHAPE,
-    VALUES,
+    SNAPSHOT_FRAME,
+    TRADE_EVENT,
+    TRADE_FRAME,
     Output,
     bids_first,
-    find_symbol,
     finish,
     first_item,
     literal,
@@ -28,31 +39,25 @@ from vtframe.api.scan import (
     packed,
     put_event,
     put_frame,
+    put_quoted,
     same,
+    scan_id,
     scan_instant,
-    scan_int,
     scan_key,
     scan_quoted_decimal,
+    scan_side,
     scan_string,
+    scan_symbol,
+    scan_word,
     set_time,
     skip_plain,
     skip_value,
 )
-from vtframe.domain import EventFlag, EventKind, FrameKind
 
 NAMES = ("l2_data", "market_trades")
 LEVELS, TRADES = range(len(NAMES))
 """What ``read`` answers: the place of the channel's name."""
 
-OTHER = OWN  # not a message that is read here: the reference says what it is
-REPEATED, MISSING, ORDER, RANGE = OWN - 1, OWN - 2, OWN - 3, OWN - 4
-OWN_REASONS = {
-    REPEATED: "a member twice",
-    MISSING: "a member missing",
-    ORDER: "members in another order",
-    RANGE: "a number out of range",
-}
-INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS = VALUES, VALUES + 1, VALUES + 2  # columns of symbols
 SEQUENCE, PICTURE_OF = 0, 1  # in cells; the instrument, or ABSENT
 ABSENT = -1
 
@@ -68,10 +73,6 @@ KEY_TRADES, KEY_PRICE, KEY_SIZE, KEY_TRADE_TIME = packed(b"trades"), packed(b"pr
 WORD_LEVELS, WORD_TRADES = packed(b"l2_data"), literal(b"market_trades")
 WORD_SNAPSHOT, WORD_UPDATE, WORD_BID, WORD_OFFER = packed(b"snapshot"), packed(b"update"), packed(b"bid"), packed(b"offer")
 WORD_BUY, WORD_SELL = packed(b"BUY"), packed(b"SELL")
-
-PICTURE = int(EventFlag.SNAPSHOT | EventFlag.IN_STREAM)
-DELTA_EVENT, CLEAR_EVENT, TRADE_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.BOOK_CLEAR), int(EventKind.TRADE)
-DEPTH_FRAME, SNAPSHOT_FRAME, TRADE_FRAME = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT), int(FrameKind.TRADE)
 
 
 def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
@@ -103,9 +104,7 @@ def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
             at = read_only(text, at, out, symbols, cells, channel)
         elif same(text, start, stop, KEY_SEQUENCE):
             bit = 2
-            cells[SEQUENCE], at = scan_int(text, at)
-            if at >= 0 and cells[SEQUENCE] < 0:
-                return RANGE
+            cells[SEQUENCE], at = scan_id(text, at)
         elif same(text, start, stop, KEY_TIMESTAMP):
             bit = 4
             _, at = scan_instant(text, at)
@@ -155,15 +154,13 @@ def read_levels(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> in
             n, ts_event, at = read_updates(text, at, out.events, n, flags, symbols[row])
         elif key == KEY_TYPE:
             bit = 2
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
+            word, at = scan_word(text, at)
             picture = word == WORD_SNAPSHOT
             if word != WORD_SNAPSHOT and word != WORD_UPDATE:
                 return SHAPE
         elif same(text, start, stop, KEY_PRODUCT):
             bit = 4
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
             if row < 0:
                 return at if at < 0 else OTHER
         else:
@@ -199,11 +196,7 @@ def read_updates(text: Any, at: int, events: Any, n: int, flags: int, units: Any
             bit = 0
             if name(text, start, stop) == KEY_SIDE:
                 bit = 1
-                start, stop, at = scan_string(text, at)
-                word = name(text, start, stop)
-                if at >= 0 and word != WORD_BID and word != WORD_OFFER:
-                    return n, newest, SHAPE
-                side = 1 if word == WORD_BID else -1
+                side, at = scan_side(text, at, WORD_BID, WORD_OFFER)
             elif same(text, start, stop, KEY_TIME):
                 bit = 2
                 time, at = scan_instant(text, at)
@@ -292,15 +285,10 @@ def read_trade(text: Any, at: int, events: Any, n: int, symbols: Any) -> tuple[i
             time, at = scan_instant(text, at)
         elif key == KEY_SIDE:
             bit = 8
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
-            if at >= 0 and word != WORD_BUY and word != WORD_SELL:
-                return n, row, SHAPE
-            side = -1 if word == WORD_BUY else 1
+            side, at = scan_side(text, at, WORD_SELL, WORD_BUY)
         elif same(text, start, stop, KEY_PRODUCT):
             bit = 16
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
             if row < 0:
                 return n, row, at if at < 0 else OTHER
         else:
@@ -313,13 +301,7 @@ def read_trade(text: Any, at: int, events: Any, n: int, symbols: Any) -> tuple[i
         return n, row, at
     if found != 31:
         return n, row, MISSING
-    price, good = scan_quoted_decimal(text, price_at, symbols[row, PRICE_DECIMALS])
-    if good < 0:
-        return n, row, good
-    quantity, good = scan_quoted_decimal(text, size_at, symbols[row, QUANTITY_DECIMALS])
-    if good < 0:
-        return n, row, good
-    return put_event(events, n, time, TRADE_EVENT, side, price, quantity, symbols[row, INSTRUMENT], 0, 0), row, at
+    return put_quoted(text, price_at, size_at, events, n, time, TRADE_EVENT, side, symbols[row], 0), row, at
 
 
 def turn_round(events: Any, first: int, n: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import DecodeError, fixed, instant
+from vtframe.api.scan import Units
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records
 from vtframe_coinbase.messages import ENVELOPE, LEVELS, TRADES, LevelEvent, Trade
 from vtframe_coinbase.sequence import Sequences
@@ -20,18 +21,10 @@ _TRADE = int(EventKind.TRADE)
 _TAKER = {"BUY": -1, "SELL": 1}  # the venue states the maker's side
 
 
-class Product(NamedTuple):
-    """What is needed to read one instrument's messages."""
-
-    number: int  # index in the session's table
-    price_decimals: int
-    quantity_decimals: int
-
-
 class _Book(NamedTuple):
     """One level2 event, read."""
 
-    product: Product
+    product: Units
     picture: bool
     bids: NDArray[np.int64]
     asks: NDArray[np.int64]
@@ -41,7 +34,7 @@ class _Book(NamedTuple):
 class Reference:
     """Decodes level2 and market_trades, and counts the messages of every channel by ``sequences``."""
 
-    def __init__(self, products: dict[str, Product], sequences: Sequences) -> None:
+    def __init__(self, products: dict[str, Units], sequences: Sequences) -> None:
         self._products = products
         self._sequences = sequences
 
@@ -93,14 +86,14 @@ class Reference:
             last_id=sequence,
         )
 
-    def _trades(self, channel: str | None, events: msgspec.Raw) -> list[tuple[Product, tuple[int, int, int, int]]]:
+    def _trades(self, channel: str | None, events: msgspec.Raw) -> list[tuple[Units, tuple[int, int, int, int]]]:
         """(ts_event, price, quantity, side) of what was traded just now, oldest first. A snapshot is what was traded before."""
         if channel != "market_trades":
             return []
         read = [(event.type, [self._trade(trade) for trade in event.trades]) for event in TRADES.decode(events)]
         return [trade for kind, trades in read for trade in reversed(trades) if kind == "update" and trade is not None]
 
-    def _trade(self, trade: Trade) -> tuple[Product, tuple[int, int, int, int]] | None:
+    def _trade(self, trade: Trade) -> tuple[Units, tuple[int, int, int, int]] | None:
         product = self._products.get(trade.product_id)
         if product is None:
             return None
@@ -112,7 +105,7 @@ def _level_events(channel: str | None, events: msgspec.Raw) -> list[LevelEvent]:
     return LEVELS.decode(events) if channel == "l2_data" else []
 
 
-def _append_runs(records: Records, trades: Sequence[tuple[Product, tuple[int, int, int, int]]]) -> None:
+def _append_runs(records: Records, trades: Sequence[tuple[Units, tuple[int, int, int, int]]]) -> None:
     """One frame for each run of trades of one product."""
     start = 0
     for k in range(1, len(trades) + 1):

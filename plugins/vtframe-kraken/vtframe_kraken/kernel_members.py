@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from vtframe.api.scan import OWN, VALUES, literal, packed, peek
-from vtframe.domain import EventFlag, EventKind, FrameKind
+from vtframe.api.scan import (
+    OWN,
+    REASONS,
+    literal,
+    packed,
+    peek,
+)
+from vtframe.domain import EventFlag
 
 NAMES = ("book", "trade")
 BOOK, TRADE = range(len(NAMES))
 """What ``read`` answers: the place of the channel's name."""
 
-OTHER = OWN  # not a message that is read here: the reference says what it is
-REPEATED, MISSING, ORDER, RANGE, DIGITS = OWN - 1, OWN - 2, OWN - 3, OWN - 4, OWN - 5
-OWN_REASONS = {
-    REPEATED: "a member twice",
-    MISSING: "a member missing",
-    ORDER: "members in another order",
-    RANGE: "a number out of range",
-    DIGITS: "other decimals than the pair's",
-}
-INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS = VALUES, VALUES + 1, VALUES + 2  # columns of symbols
+DIGITS = OWN
+ALL_REASONS = {**REASONS, DIGITS: "other decimals than the pair's"}
 ABSENT = -1
 
 BOOK_10, BOOK_25, BOOK_100 = packed(b"book-10"), packed(b"book-25"), literal(b"book-100")
@@ -38,8 +36,6 @@ US = 1_000  # nanoseconds in a microsecond
 LATEST_US = 9_000_000_000_000_000  # fits int64 in nanoseconds
 LARGEST = 2**32 - 1  # checksum
 POINT, ZERO, NINE = 46, 48, 57
-DELTA_EVENT, TRADE_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.TRADE)
-DEPTH_FRAME, TRADE_FRAME = int(FrameKind.DEPTH), int(FrameKind.TRADE)
 NO_FLAGS = int(EventFlag(0))
 
 

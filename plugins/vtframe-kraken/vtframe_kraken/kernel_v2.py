@@ -7,13 +7,24 @@ from typing import Any
 from vtframe.api.scan import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
+    DELTA_EVENT,
+    DEPTH_FRAME,
+    INSTRUMENT,
+    MISSING,
     N_EVENTS,
     OPEN_ARRAY,
     OPEN_OBJECT,
+    ORDER,
+    OTHER,
+    PRICE_DECIMALS,
+    QUANTITY_DECIMALS,
+    RANGE,
+    REPEATED,
     SHAPE,
+    TRADE_EVENT,
+    TRADE_FRAME,
     Output,
     bids_first,
-    find_symbol,
     finish,
     first_item,
     name,
@@ -25,17 +36,17 @@ from vtframe.api.scan import (
     scan_instant,
     scan_int,
     scan_key,
+    scan_side,
     scan_string,
+    scan_symbol,
+    scan_word,
     set_time,
     skip_value,
 )
 from vtframe_kraken.kernel_members import (
     ABSENT,
     BOOK,
-    DELTA_EVENT,
-    DEPTH_FRAME,
     DIGITS,
-    INSTRUMENT,
     KEY_ASKS,
     KEY_BIDS,
     KEY_CHANNEL,
@@ -51,17 +62,8 @@ from vtframe_kraken.kernel_members import (
     KEY_TIMESTAMP,
     KEY_TYPE,
     LARGEST,
-    MISSING,
     NO_FLAGS,
-    ORDER,
-    OTHER,
-    PRICE_DECIMALS,
-    QUANTITY_DECIMALS,
-    RANGE,
-    REPEATED,
     TRADE,
-    TRADE_EVENT,
-    TRADE_FRAME,
     WORD_BOOK,
     WORD_BUY,
     WORD_SELL,
@@ -80,8 +82,7 @@ def read_v2(text: Any, out: Output, symbols: Any) -> int:
         return at
     if not more or name(text, start, stop) != KEY_CHANNEL:
         return OTHER
-    start, stop, at = scan_string(text, at)
-    word = name(text, start, stop)
+    word, at = scan_word(text, at)
     if word != WORD_BOOK and word != WORD_TRADE:
         return OTHER if at >= 0 else at
     channel = BOOK if word == WORD_BOOK else TRADE
@@ -142,8 +143,7 @@ def read_book(text: Any, at: int, out: Output, symbols: Any) -> int:
             n, at = read_levels(text, at, out.events, n, 1 if bit == 1 else -1, symbols[row])
         elif key == KEY_SYMBOL:
             bit = 4
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
             if row < 0:
                 return at if at < 0 else OTHER
         elif key == KEY_CHECKSUM:
@@ -245,17 +245,12 @@ def read_trade(text: Any, at: int, events: Any, n: int, symbols: Any) -> tuple[i
                 quantity, at = scan_number(text, at, symbols[row, QUANTITY_DECIMALS])
         elif key == KEY_SYMBOL:
             bit = 4
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
             if row < 0:
                 return n, row, at if at < 0 else OTHER
         elif key == KEY_SIDE:
             bit = 8
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
-            if at >= 0 and word != WORD_BUY and word != WORD_SELL:
-                return n, row, RANGE
-            side = 1 if word == WORD_BUY else -1
+            side, at = scan_side(text, at, WORD_BUY, WORD_SELL)
         elif same(text, start, stop, KEY_TIMESTAMP):
             bit = 16
             time, at = scan_instant(text, at)

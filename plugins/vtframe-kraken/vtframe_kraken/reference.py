@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import DecodeError, fixed, fixed_number, instant, written_decimals
+from vtframe.api.scan import Units
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records
 from vtframe_kraken.messages import (
     ABSENT,
@@ -35,18 +35,10 @@ _SIDES = {"b": 1, "s": -1, "buy": 1, "sell": -1}  # of the taker
 _LATEST = 2**32 - 1
 
 
-class Pair(NamedTuple):
-    """What is needed to read one instrument's messages."""
-
-    number: int  # index in the session's table
-    price_decimals: int
-    quantity_decimals: int
-
-
 class Reference:
     """Decodes v1 and v2. ``pairs`` is by the venue's names, those of both versions."""
 
-    def __init__(self, pairs: dict[str, Pair]) -> None:
+    def __init__(self, pairs: dict[str, Units]) -> None:
         self._pairs = pairs
         self._depths: dict[str, int] = {}  # v2 does not repeat it with every message
 
@@ -77,7 +69,7 @@ class Reference:
             append_trades(records, pair, trades)
         return kind
 
-    def _book_v1(self, pair: Pair, depth: int, payloads: Sequence[msgspec.Raw], records: Records) -> None:
+    def _book_v1(self, pair: Units, depth: int, payloads: Sequence[msgspec.Raw], records: Records) -> None:
         bids: list[list[str]] = []
         asks: list[list[str]] = []
         checksum = -1
@@ -148,7 +140,7 @@ class Reference:
 
 def append_book(
     records: Records,
-    pair: Pair,
+    pair: Units,
     *,
     bids: NDArray[np.int64],
     asks: NDArray[np.int64],
@@ -171,7 +163,7 @@ def append_book(
     )
 
 
-def append_trades(records: Records, pair: Pair, trades: Sequence[tuple[int, int, int, int]]) -> None:
+def append_trades(records: Records, pair: Units, trades: Sequence[tuple[int, int, int, int]]) -> None:
     """One frame of (ts_event, price, quantity, side), oldest first; none where there are none."""
     last = len(trades) - 1
     if trades:
@@ -179,7 +171,9 @@ def append_trades(records: Records, pair: Pair, trades: Sequence[tuple[int, int,
         records.append(kind=int(FrameKind.TRADE), instrument=pair.number, events=events)
 
 
-def _append_runs(records: Records, pairs: dict[str, Pair], trades: Sequence[tuple[TradeV2, tuple[int, int, int, int]]]) -> None:
+def _append_runs(
+    records: Records, pairs: dict[str, Units], trades: Sequence[tuple[TradeV2, tuple[int, int, int, int]]]
+) -> None:
     """One frame for each run of trades of one pair."""
     start = 0
     for k in range(1, len(trades) + 1):
@@ -188,18 +182,18 @@ def _append_runs(records: Records, pairs: dict[str, Pair], trades: Sequence[tupl
             start = k
 
 
-def _levels_v1(levels: Sequence[Sequence[str]], pair: Pair) -> NDArray[np.int64]:
+def _levels_v1(levels: Sequence[Sequence[str]], pair: Units) -> NDArray[np.int64]:
     for level in levels:
         if len(level) < 3:
             raise DecodeError(f"broken message: a level of {len(level)}")
     return _levels([(level[0], level[1]) for level in levels], pair)
 
 
-def _levels_v2(levels: Sequence[LevelV2], pair: Pair) -> NDArray[np.int64]:
+def _levels_v2(levels: Sequence[LevelV2], pair: Units) -> NDArray[np.int64]:
     return _levels([(bytes(level.price).decode(), bytes(level.qty).decode()) for level in levels], pair)
 
 
-def _levels(levels: Sequence[tuple[str, str]], pair: Pair) -> NDArray[np.int64]:
+def _levels(levels: Sequence[tuple[str, str]], pair: Units) -> NDArray[np.int64]:
     """(price, quantity) in fixed point. The checksum is made of the digits as sent, so that their number must be the pair's."""
     for price, quantity in levels:
         wrong = written_decimals(price) != pair.price_decimals or written_decimals(quantity) != pair.quantity_decimals
@@ -212,13 +206,13 @@ def _levels(levels: Sequence[tuple[str, str]], pair: Pair) -> NDArray[np.int64]:
     return np.array(rows, np.int64).reshape(-1, 2)
 
 
-def _trade_v1(pair: Pair, trade: Sequence[str]) -> tuple[int, int, int, int]:
+def _trade_v1(pair: Units, trade: Sequence[str]) -> tuple[int, int, int, int]:
     if len(trade) < 4:
         raise DecodeError(f"broken message: a trade of {len(trade)}")
     return fixed(trade[2], 9), fixed(trade[0], pair.price_decimals), fixed(trade[1], pair.quantity_decimals), _side(trade[3])
 
 
-def _trade_v2(pair: Pair, trade: TradeV2) -> tuple[int, int, int, int]:
+def _trade_v2(pair: Units, trade: TradeV2) -> tuple[int, int, int, int]:
     price = fixed_number(bytes(trade.price).decode(), pair.price_decimals)
     quantity = fixed_number(bytes(trade.qty).decode(), pair.quantity_decimals)
     return instant(trade.timestamp), price, quantity, _side(trade.side)

@@ -9,19 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.api.scan import (
+    CLEAR_EVENT,
     CLOSE_ARRAY,
     CLOSE_OBJECT,
-    COMMA,
+    DEPTH_FRAME,
+    INSTRUMENT,
+    LATEST_MS,
+    MISSING,
+    MS,
     N_EVENTS,
     OPEN_ARRAY,
     OPEN_OBJECT,
-    OWN,
+    ORDER,
+    OTHER,
+    PICTURE,
+    PRICE_DECIMALS,
+    QUANTITY_DECIMALS,
+    RANGE,
+    REPEATED,
     SHAPE,
-    VALUES,
+    SNAPSHOT_FRAME,
+    TRADE_EVENT,
+    TRADE_FRAME,
     Output,
     bids_first,
-    expect,
-    find_symbol,
     finish,
     first_item,
     literal,
@@ -30,30 +41,23 @@ from vtframe.api.scan import (
     packed,
     put_event,
     put_frame,
+    put_levels,
     same,
     scan_int,
     scan_key,
     scan_quoted_decimal,
+    scan_side,
     scan_string,
+    scan_symbol,
+    scan_word,
     set_time,
-    skip_plain,
     skip_value,
 )
-from vtframe.domain import EventFlag, EventKind, FrameKind
 
 NAMES = ("books", "books-l2-tbt", "books50-l2-tbt", "trades")
 BOOKS, BOOKS_TBT, BOOKS_50, TRADES = range(len(NAMES))
 """What ``read`` answers: the place of the channel's name."""
 
-OTHER = OWN  # not a message that is read here: the reference says what it is
-REPEATED, MISSING, ORDER, RANGE = OWN - 1, OWN - 2, OWN - 3, OWN - 4
-OWN_REASONS = {
-    REPEATED: "a member twice",
-    MISSING: "a member missing",
-    ORDER: "members in another order",
-    RANGE: "a number out of range",
-}
-INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS = VALUES, VALUES + 1, VALUES + 2  # columns of symbols
 ABSENT = -1
 
 KEY_ARG, KEY_ACTION, KEY_DATA, KEY_EVENT, KEY_OP = (
@@ -71,11 +75,6 @@ WORD_BOOKS, WORD_TRADES = packed(b"books"), packed(b"trades")
 TEXT_TBT, TEXT_50 = literal(b"books-l2-tbt"), literal(b"books50-l2-tbt")
 WORD_SNAPSHOT, WORD_UPDATE, WORD_BUY, WORD_SELL = packed(b"snapshot"), packed(b"update"), packed(b"buy"), packed(b"sell")
 UNSIGNED, SIGNED = 2**32 - 1, 2**31
-MS, LATEST_MS = 1_000_000, 9_000_000_000_000
-
-PICTURE = int(EventFlag.SNAPSHOT | EventFlag.IN_STREAM)
-DELTA_EVENT, CLEAR_EVENT, TRADE_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.BOOK_CLEAR), int(EventKind.TRADE)
-DEPTH_FRAME, SNAPSHOT_FRAME, TRADE_FRAME = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT), int(FrameKind.TRADE)
 
 
 def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
@@ -106,8 +105,7 @@ def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
                 at = read_book(text, at, out, symbols[row], picture)
         elif key == KEY_ACTION:
             bit = 2
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
+            word, at = scan_word(text, at)
             picture = word == WORD_SNAPSHOT
             if word != WORD_SNAPSHOT and word != WORD_UPDATE:
                 return SHAPE
@@ -147,8 +145,7 @@ def read_argument(text: Any, at: int, symbols: Any) -> tuple[int, int, int]:
                 channel = BOOKS_50
         elif key == KEY_INSTRUMENT:
             bit = 2
-            start, stop, at = scan_string(text, at)
-            row = find_symbol(text, start, stop, 0, symbols)
+            row, at = scan_symbol(text, at, 0, symbols)
         else:
             at = skip_value(text, at)
         if found & bit:
@@ -177,7 +174,7 @@ def read_book(text: Any, at: int, out: Output, units: Any, picture: bool) -> int
         bit = 0
         if key == KEY_ASKS or key == KEY_BIDS:
             bit = 1 if key == KEY_BIDS else 2
-            n, at = read_levels(text, at, out.events, n, 1 if bit == 1 else -1, flags, units)
+            n, at = put_levels(text, at, out.events, n, 0, 1 if bit == 1 else -1, units, flags, 4)
         elif key == KEY_TS:
             bit = 4
             time, at = scan_time(text, at)
@@ -224,26 +221,6 @@ def scan_time(text: Any, at: int) -> tuple[int, int]:
     return time * MS, at
 
 
-def read_levels(text: Any, at: int, events: Any, n: int, side: int, flags: int, units: Any) -> tuple[int, int]:
-    """``[["30249.4","0","0","0"],...]`` to events from place ``n``: (next place, position), a code in either."""
-    instrument, price_decimals, quantity_decimals = units[INSTRUMENT], units[PRICE_DECIMALS], units[QUANTITY_DECIMALS]
-    more, at = first_item(text, at, OPEN_ARRAY, CLOSE_ARRAY)
-    while more:
-        at = expect(text, at, OPEN_ARRAY)
-        price, at = scan_quoted_decimal(text, at, price_decimals)
-        at = expect(text, at, COMMA)
-        quantity, at = scan_quoted_decimal(text, at, quantity_decimals)
-        another, at = next_item(text, at, CLOSE_ARRAY)
-        while another:
-            at = skip_plain(text, at)
-            another, at = next_item(text, at, CLOSE_ARRAY)
-        if at < 0:
-            return n, at
-        n = put_event(events, n, 0, DELTA_EVENT, side, price, quantity, instrument, flags, 0)
-        more, at = next_item(text, at, CLOSE_ARRAY)
-    return n, at
-
-
 def read_trades(text: Any, at: int, out: Output, units: Any) -> int:
     """``[{"px":...,"sz":...,"side":...,"ts":...},...]`` to one frame: position after it, or a code."""
     n = out.counts[N_EVENTS]
@@ -276,11 +253,7 @@ def read_trade(text: Any, at: int, events: Any, n: int, units: Any) -> tuple[int
             quantity, at = scan_quoted_decimal(text, at, units[QUANTITY_DECIMALS])
         elif key == KEY_SIDE:
             bit = 4
-            start, stop, at = scan_string(text, at)
-            word = name(text, start, stop)
-            if at >= 0 and word != WORD_BUY and word != WORD_SELL:
-                return n, SHAPE
-            side = 1 if word == WORD_BUY else -1
+            side, at = scan_side(text, at, WORD_BUY, WORD_SELL)
         elif key == KEY_TS:
             bit = 8
             time, at = scan_time(text, at)

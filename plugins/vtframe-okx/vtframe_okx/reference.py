@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import DecodeError, fixed
+from vtframe.api.scan import Units
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records
 from vtframe_okx.messages import ABSENT, BOOKS, ENVELOPE, TRADES, Book, Envelope, Trade
 
@@ -19,14 +19,6 @@ _LAST = int(EventFlag.LAST)
 _TRADE = int(EventKind.TRADE)
 _SIDES = {"buy": 1, "sell": -1}
 _UNSIGNED = 2**32 - 1
-
-
-class Units(NamedTuple):
-    """What is needed to read one instrument's messages."""
-
-    number: int  # index in the session's table
-    price_decimals: int
-    quantity_decimals: int
 
 
 class Reference:

@@ -13,6 +13,8 @@ from vtframe.api.scan import (
     COMMA,
     N_FRAMES,
     OPEN_OBJECT,
+    ORDER,
+    OTHER,
     Output,
     expect,
     finish,
@@ -20,7 +22,7 @@ from vtframe.api.scan import (
     name,
     peek,
     same,
-    scan_int,
+    scan_id,
     scan_key,
     scan_string,
 )
@@ -38,8 +40,6 @@ from vtframe.builtin.binance.kernel_members import (
     HEAD,
     LAST_UPDATE_ID,
     ONE,
-    ORDER,
-    OTHER,
     TRADE_NAME,
     TWO,
     KEY_e,
@@ -105,7 +105,7 @@ def read_message(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> t
         if kind == AGGREGATE_NAME:
             return read_trade(text, at, out, symbols, cells, True)
     elif key == KEY_u:
-        update_id, at = scan_int(text, at)
+        update_id, at = scan_id(text, at)
         return read_ticker(text, at, out, symbols, update_id, False)
     elif same(text, start, stop, LAST_UPDATE_ID):
         return read_snapshot(text, at, out, symbols, cells)

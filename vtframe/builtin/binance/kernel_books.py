@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from vtframe.api.scan import (
+    CLEAR_EVENT,
     CLOSE_OBJECT,
+    DEPTH_FRAME,
     GROUP,
+    INSTRUMENT,
     LENGTH,
+    MISSING,
+    MS,
     N_EVENTS,
     N_FRAMES,
+    ORDER,
+    RANGE,
+    REPEATED,
+    SNAPSHOT_FLAG,
+    SNAPSHOT_FRAME,
     Output,
     find_symbol,
     name,
@@ -18,18 +28,16 @@ from vtframe.api.scan import (
     put_frame,
     put_levels,
     same,
-    scan_int,
+    scan_id,
     scan_key,
+    scan_millis,
     scan_string,
     skip_value,
 )
 from vtframe.builtin.binance.kernel_members import (
     ABSENT,
-    CLEAR_EVENT,
     DEPTH,
-    DEPTH_FRAME,
     FUTURES,
-    INSTRUMENT,
     KEY_ASKS,
     KEY_BIDS,
     KEY_E,
@@ -37,17 +45,8 @@ from vtframe.builtin.binance.kernel_members import (
     KEY_T,
     KEY_U,
     LAST_UPDATE_ID,
-    MISSING,
-    MS,
-    ORDER,
-    PRICE_DECIMALS,
-    QUANTITY_DECIMALS,
-    RANGE,
-    REPEATED,
     SEEN,
     SNAPSHOT,
-    SNAPSHOT_FLAG,
-    SNAPSHOT_FRAME,
     SPOT,
     STRAY_SNAPSHOT,
     UNSEEN,
@@ -57,17 +56,8 @@ from vtframe.builtin.binance.kernel_members import (
     KEY_pu,
     KEY_s,
     KEY_u,
-    checked_id,
-    checked_time,
     skip_other,
 )
-
-
-def put_side(text: Any, at: int, out: Output, n: int, ts_event: int, which: int, flags: int, row: Any) -> tuple[int, int]:
-    """Levels of the bids (1) or the asks (2)."""
-    side = 1 if which == 1 else -1
-    price_decimals, quantity_decimals, instrument = row[PRICE_DECIMALS], row[QUANTITY_DECIMALS], row[INSTRUMENT]
-    return put_levels(text, at, out.events, n, ts_event, side, price_decimals, quantity_decimals, instrument, flags, 2)
 
 
 def read_depth(text: Any, at: int, out: Output, symbols: Any) -> tuple[int, int]:
@@ -94,30 +84,25 @@ def read_depth(text: Any, at: int, out: Output, symbols: Any) -> tuple[int, int]
                 at = skip_value(text, at)
             else:
                 ts_event = (time if engine_time < 0 else engine_time) * MS
-                n, at = put_side(text, at, out, n, ts_event, bit, 0, symbols[row])
+                n, at = put_levels(text, at, out.events, n, ts_event, 1 if bit == 1 else -1, symbols[row], 0, 2)
         elif key == KEY_s:
             bit = 4
             symbol, symbol_stop, at = scan_string(text, at)
         elif key == KEY_E:
             bit = 8
-            time, at = scan_int(text, at)
-            at = checked_time(time, at)
+            time, at = scan_millis(text, at)
         elif key == KEY_T:
             bit = 16
-            engine_time, at = scan_int(text, at)
-            at = checked_time(engine_time, at)
+            engine_time, at = scan_millis(text, at)
         elif key == KEY_U:
             bit = 32
-            first_id, at = scan_int(text, at)
-            at = checked_id(first_id, at)
+            first_id, at = scan_id(text, at)
         elif key == KEY_u:
             bit = 64
-            last_id, at = scan_int(text, at)
-            at = checked_id(last_id, at)
+            last_id, at = scan_id(text, at)
         elif key == KEY_pu:
             bit = 128
-            previous_id, at = scan_int(text, at)
-            at = checked_id(previous_id, at)
+            previous_id, at = scan_id(text, at)
         else:
             at = skip_other(text, at, key)
         if bit:
@@ -155,8 +140,8 @@ def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> 
     row = -1
     n = out.counts[N_EVENTS]
     found = 0
-    last_id, at = scan_int(text, at)
-    more, at = next_item(text, checked_id(last_id, at), CLOSE_OBJECT)
+    last_id, at = scan_id(text, at)
+    more, at = next_item(text, at, CLOSE_OBJECT)
     while more:
         start, stop, at = scan_key(text, at)
         key = name(text, start, stop)
@@ -174,15 +159,13 @@ def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> 
             if row < 0:
                 at = skip_value(text, at)
             else:
-                n, at = put_side(text, at, out, n, ts_event, bit, SNAPSHOT_FLAG, symbols[row])
+                n, at = put_levels(text, at, out.events, n, ts_event, 1 if bit == 1 else -1, symbols[row], SNAPSHOT_FLAG, 2)
         elif key == KEY_E:
             bit = 4
-            time, at = scan_int(text, at)
-            at = checked_time(time, at)
+            time, at = scan_millis(text, at)
         elif key == KEY_T:
             bit = 8
-            engine_time, at = scan_int(text, at)
-            at = checked_time(engine_time, at)
+            engine_time, at = scan_millis(text, at)
         elif key == KEY_SYMBOL:
             bit = 16
             symbol, symbol_stop, at = scan_string(text, at)

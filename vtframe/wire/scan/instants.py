@@ -115,9 +115,3 @@ def set_time(events: Any, first: int, n: int, ts_event: int) -> None:
     """Give the events in ``first`` to ``n`` their time, for messages that say it last. ``n`` may be a code: nothing is done."""
     for k in range(first, n):
         events[k]["ts_event"] = ts_event
-
-
-def skip_plain(text: Text, at: int) -> int:
-    """Position after a plain string whose words do not matter, or a code."""
-    _, _, after = scan_string(text, at)
-    return after

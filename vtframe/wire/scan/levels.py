@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from vtframe.domain import EventKind
 from vtframe.wire.scan.codes import SPARE
 from vtframe.wire.scan.numbers import POINT, SIXES, TEN_TO, UPPER_HALVES, ZERO, ZEROS, eight_digits, scan_quoted_decimal
-from vtframe.wire.scan.output import put_event
-from vtframe.wire.scan.text import CLOSE_ARRAY, COMMA, OPEN_ARRAY, QUOTE, expect, first_item, next_item
-from vtframe.wire.scan.values import skip_value
+from vtframe.wire.scan.output import DELTA_EVENT, put_event
+from vtframe.wire.scan.symbols import INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS
+from vtframe.wire.scan.text import CLOSE_ARRAY, COMMA, OPEN_ARRAY, QUOTE, expect, first_item, next_item, skip_plain
 from vtframe.wire.scan.words import Text, load
 
-DELTA = int(EventKind.BOOK_DELTA)
 MOST = 8  # digits before a point, and after it, that the quick way reads
 POINT_MARK = POINT ^ ZERO
 ALL = -1
@@ -29,17 +27,16 @@ def put_levels(
     n: int,
     ts_event: int,
     side: int,
-    price_decimals: int,
-    quantity_decimals: int,
-    instrument: int,
+    units: Any,
     flags: int,
     columns: int,
 ) -> tuple[int, int]:
     """The array of levels at ``at`` as BOOK_DELTA events from place ``n`` on: (next place, position after the array).
 
-    A level is an array of ``columns`` values, of which the first two are price and quantity, decimal numbers as strings;
-    others are skipped. A code may stand in either answer.
+    ``units`` is the instrument's row of a ``symbol_table``. A level is an array of ``columns`` plain strings, of which the
+    first two are price and quantity, decimal numbers; others are skipped. A code may stand in either answer.
     """
+    instrument, price_decimals, quantity_decimals = units[INSTRUMENT], units[PRICE_DECIMALS], units[QUANTITY_DECIMALS]
     end = len(text) - SPARE
     price_whole, price_part, price_length = 0, 0, 0  # how the numbers above were written; 0 where the quick way does not do
     quantity_whole, quantity_part, quantity_length = 0, 0, 0
@@ -69,16 +66,15 @@ def put_levels(
             price, second = scan_quoted_decimal(text, first, price_decimals)
             second = expect(text, second, COMMA)
             quantity, at = scan_quoted_decimal(text, second, quantity_decimals)
-            price_whole, price_part, price_length = written(text, first)
-            quantity_whole, quantity_part, quantity_length = written(text, second)
-            if columns != 2:
-                price_whole = 0
-                for _ in range(2, columns):
-                    at = skip_value(text, expect(text, at, COMMA))
+            if columns == 2:  # venues with more columns write no two numbers alike, and looking costs
+                price_whole, price_part, price_length = written(text, first)
+                quantity_whole, quantity_part, quantity_length = written(text, second)
+            for _ in range(2, columns):
+                at = skip_plain(text, expect(text, at, COMMA))
             at = expect(text, at, CLOSE_ARRAY)
             if at < 0:
                 return n, at
-        n = put_event(events, n, ts_event, DELTA, side, price, quantity, instrument, flags, 0)
+        n = put_event(events, n, ts_event, DELTA_EVENT, side, price, quantity, instrument, flags, 0)
         if at < end and text[at] == COMMA and text[at + 1] == OPEN_ARRAY:
             at += 1
         else:

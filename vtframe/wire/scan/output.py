@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from vtframe.domain import EventFlag
+from vtframe.domain import EventFlag, EventKind, FrameKind
 from vtframe.wire.scan.codes import FULL
 
 N_FRAMES, N_EVENTS = 0, 1  # in counts
-LAST = int(EventFlag.LAST)
+LAST, NON_MARKET, SNAPSHOT_FLAG = int(EventFlag.LAST), int(EventFlag.NON_MARKET), int(EventFlag.SNAPSHOT)
+PICTURE = int(EventFlag.SNAPSHOT | EventFlag.IN_STREAM)  # a snapshot that came with the diffs
+DELTA_EVENT, CLEAR_EVENT = int(EventKind.BOOK_DELTA), int(EventKind.BOOK_CLEAR)
+TRADE_EVENT, QUOTE_EVENT = int(EventKind.TRADE), int(EventKind.QUOTE)
+DEPTH_FRAME, SNAPSHOT_FRAME = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT)
+TRADE_FRAME, QUOTE_FRAME = int(FrameKind.TRADE), int(FrameKind.QUOTE)
 
 
 class Output(NamedTuple):

@@ -18,7 +18,8 @@ WORDS = 4  # of eight bytes each
 LONGEST = 8 * WORDS  # bytes of a symbol
 SPREAD = 0x7F4A7C15  # odd, so that every bit of a symbol moves others
 GROUP, LENGTH, FIRST_WORD = 0, 1, 2
-VALUES = FIRST_WORD + WORDS  # columns from here on are the codec's
+VALUES = FIRST_WORD + WORDS  # columns from here on are the codec's, and begin with these three
+INSTRUMENT, PRICE_DECIMALS, QUANTITY_DECIMALS = VALUES, VALUES + 1, VALUES + 2
 
 
 def symbol_table(symbols: Mapping[tuple[int, str], tuple[int, ...]]) -> NDArray[np.int64]:

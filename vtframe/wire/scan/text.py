@@ -106,6 +106,12 @@ def scan_string(text: Text, at: int) -> tuple[int, int, int]:
     return TRUNCATED, TRUNCATED, TRUNCATED
 
 
+def skip_plain(text: Text, at: int) -> int:
+    """Position after a plain string whose words do not matter, or a code."""
+    _, _, after = scan_string(text, at)
+    return after
+
+
 def name(text: Text, start: int, stop: int) -> int:
     """The bytes between two positions as ``packed`` packs them; 0 where they are none, or more than eight."""
     count = stop - start
