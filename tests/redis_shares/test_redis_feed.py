@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import itertools
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -215,7 +217,7 @@ def test_lost_inputs_are_told_and_books_wait_for_a_snapshot(server: RedisServer)
     play(RedisReplay(url=server.url), taker)
     assert [data for data, _, _ in taker.messages] == [b"message %d" % n for n in (*range(10), *range(25, 30))]
     assert [connection for _, _, connection in taker.messages[:4]] == [0, 1, 2, 0]
-    assert taker.damage == ["lost inputs: 15 are not in Redis (dropped, or trimmed)"]
+    assert taker.damage == ["lost inputs: 15 are not in Redis (dropped, trimmed, or damaged)"]
     assert taker.marks == [(10, 0, 1_009)], "after the tenth message, at its time"
 
 
@@ -277,22 +279,48 @@ def test_a_live_follower_gets_everything_over_a_restart_and_ends_with_the_sessio
     assert taker.connections == [(-1, False), (-1, True)]
 
 
-def test_a_follower_whose_publisher_died_ends_and_says_so(server: RedisServer) -> None:
+_PUBLISHER = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import test_redis_feed as t
+sink = t.published({url!r})
+sink.market(t.messages(0, 7))
+t.until(lambda: t.settled(sink))
+print("published", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_follower_whose_publisher_is_killed_ends_and_says_so(server: RedisServer) -> None:
+    script = _PUBLISHER.format(tests=str(Path(__file__).parent), url=server.url)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as publisher:
+        assert publisher.stdout is not None
+        assert publisher.stdout.readline() == b"published\n"
+        taker = Taker()
+        following = threading.Thread(target=play, args=(RedisFeed(url=server.url, silence_s=3.0), taker))
+        following.start()
+        until(lambda: len(taker.messages) == 7)
+        assert taker.damage == []
+        publisher.kill()
+    following.join(60)
+    assert not following.is_alive()
+    assert taker.damage == ["publisher silent: not heard for 3 s"]
+
+
+def test_an_entry_that_cannot_be_read_is_told_like_a_lost_one(server: RedisServer) -> None:
     sink = published(server.url)
-    sink.market(messages(0, 7))
+    sink.market(messages(0, 3))
     until(lambda: settled(sink))
-    sink._publisher.close = lambda _: None  # type: ignore[method-assign]  # it dies without a word
-    key = f"vtframe:{info().session_id}:share"
+    key = f"vtframe:{info().session_id}:market"
+    server.client().xadd(key, {"n": 2, "i": b"\x93broken"}, id="5-0")
+    server.client().xadd(key, {"nothing": 1}, id="6-0")
+    sink.market(MarketBlock(first=6, count=1, inputs=(ReceivedMessage(b"last", 9),)))
+    sink.close()
     taker = Taker()
-    description = server.client().hgetall(key)
-    copy = {**description, b"state": b"running"}
-    other = key.replace(info().session_id, "20991231-000000-dead")
-    server.client().hset(other, mapping=copy)  # type: ignore[arg-type]
-    server.client().zadd("vtframe:sessions", {"20991231-000000-dead": 0})
-    play(RedisReplay(url=server.url, silence_s=0.3), taker)
-    assert taker.damage[-1] == "publisher silent: not heard for 0.3 s"
-    assert taker.damage[0] == "lost inputs: 7 are not in Redis (dropped, or trimmed)"
-    type(sink._publisher).close(sink._publisher, 1.0)
+    play(RedisReplay(url=server.url), taker)
+    assert [data for data, _, _ in taker.messages] == [b"message 0", b"message 1", b"message 2", b"last"]
+    lost = [text.split(" are")[0] for text in taker.damage]
+    assert lost == ["lost inputs: 2", "lost inputs: 1"]
 
 
 def test_a_feed_that_is_told_to_stop_stops(server: RedisServer) -> None:

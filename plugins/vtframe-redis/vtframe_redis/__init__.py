@@ -50,7 +50,7 @@ def register_commands() -> Sequence[click.Command]:
 def check_config(config: Mapping[str, Any]) -> Sequence[Fault]:
     """Addresses that cannot be used, without connecting."""
     feed, sinks = config.get("feed"), config.get("sinks")
-    tables = [("[feed]", feed)] if isinstance(feed, dict) else []
+    tables: list[tuple[str, Any]] = [("[feed]", feed)]
     tables += [(f"[[sinks]] {i}", table) for i, table in enumerate(sinks, start=1)] if isinstance(sinks, list) else []
     faults: list[Fault] = []
     for name, table in tables:

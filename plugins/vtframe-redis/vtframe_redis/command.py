@@ -27,7 +27,7 @@ def redis_command() -> None:
 @_json
 def list_sessions(url: str, *, namespace: str, as_json: bool) -> None:
     """List the sessions that are shared, the newest last, with what was made, published and dropped."""
-    found = []
+    found: list[dict[str, Any]] = []
     for name in sessions(url, namespace=namespace):
         share = Share.open(url, namespace=namespace, session=name)
         description = share.description

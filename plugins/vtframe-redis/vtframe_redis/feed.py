@@ -28,8 +28,7 @@ from vtframe.api import (
 )
 from vtframe.domain import EVENT, FRAME, EventFlag, EventKind, FrameKind, Instrument, Records, SequenceRule
 from vtframe_redis.keys import MARKET
-from vtframe_redis.reader import Missing
-from vtframe_redis.share import Share, SharedMarket
+from vtframe_redis.share import Gap, Share, SharedMarket
 
 _TURN_S = 0.2  # the longest wait between two looks at whether the session wants to stop
 _BREATH = 256  # inputs between two chances for signals and the like
@@ -82,11 +81,10 @@ class RedisFeed(Feed):
                     up = not up
                     sink.on_connection(-1, up=up, reason=reader.problem or "Redis is back")
                 for item in found:
-                    if isinstance(item, Missing):
-                        self._tell_missing(item, latest, sink, records)
-                        continue
                     shared = self._share.decode(item)
-                    if isinstance(shared, SharedMarket):
+                    if isinstance(shared, Gap):
+                        self._tell_missing(shared, latest, sink, records)
+                    elif isinstance(shared, SharedMarket):
                         latest = await self._deliver(shared, latest, sink, records)
                     if sink.stopping:
                         return
@@ -107,10 +105,10 @@ class RedisFeed(Feed):
                 await asyncio.sleep(0)
         return latest
 
-    def _tell_missing(self, missing: Missing, ts: int, sink: FeedSink, records: Records) -> None:
+    def _tell_missing(self, missing: Gap, ts: int, sink: FeedSink, records: Records) -> None:
         """A loss is told, and every book waits for a snapshot: whatever its source, it cannot be trusted."""
         where = f"{self._share.keys.stream(MARKET)} {missing.first}"
-        sink.on_damage(where, f"lost inputs: {missing.count} are not in Redis (dropped, or trimmed)")
+        sink.on_damage(where, f"lost inputs: {missing.count} are not in Redis (dropped, trimmed, or damaged)")
         records.clear()
         for instrument in range(len(self._market.instruments)):
             event = (0, ts, 0, 0, 0, instrument, int(EventFlag.GAP | EventFlag.LAST), int(EventKind.STATUS), 0)

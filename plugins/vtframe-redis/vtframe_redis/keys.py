@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -89,5 +90,5 @@ def describe(session: SessionInfo, *, market: bool) -> Description:
 
 
 def layout(dtype: np.dtype[Any]) -> Layout:
-    fields = dtype.fields or {}
+    fields: Mapping[str, Any] = dtype.fields or {}
     return Layout(dtype.itemsize, tuple((name, str(fields[name][0].str), int(fields[name][1])) for name in dtype.names or ()))

@@ -109,7 +109,8 @@ class Publisher:
 
     def _batch(self, items: Iterable[Item]) -> tuple[list[tuple[str, int, Fields]], dict[str, Fields]]:
         """Entries (stream, last number, fields) and the newest of each instrument, encoded once."""
-        entries, newest = [], {}
+        entries: list[tuple[str, int, Fields]] = []
+        newest: dict[str, Fields] = {}
         for item in items:
             entries += [(item.stream, last, fields) for last, fields in self._entries.of(item)]
             for key, fields in self._entries.newest(item):

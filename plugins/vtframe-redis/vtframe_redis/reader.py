@@ -121,11 +121,13 @@ class Reader:
         for key, entries in self._client.xread(after, count=self._batch, block=block) or ():
             name = self._streams[key]
             for entry, fields in entries:
-                last, count = int(entry.partition(b"-")[0]), int(fields[b"n"])
-                first = last - count + 1
+                last = int(entry.partition(b"-")[0])
+                count = _count(fields)
+                first = last - count + 1  # one that does not say how many it holds is missing as well
                 if first > self._next[name]:
                     found.append(Missing(name, self._next[name], first - self._next[name]))
-                found.append(Entry(name, first, count, fields))
+                if count:
+                    found.append(Entry(name, first, count, fields))
                 self._next[name] = last + 1
         return found
 
@@ -144,3 +146,8 @@ class Reader:
             last = self._client.xrevrange(key, count=1)
             self._next[name] = int(last[0][0].partition(b"-")[0]) + 1 if last else 1
         self._newest_only = False
+
+
+def _count(fields: dict[bytes, bytes]) -> int:
+    text = fields.get(b"n", b"")
+    return int(text) if text.isdigit() else 0

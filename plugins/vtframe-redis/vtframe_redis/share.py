@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from vtframe_redis.client import connect, refused, unreachable
 from vtframe_redis.keys import FORMAT, MARKET, PREDICTIONS, ROWS, Description, Keys, layout
 from vtframe_redis.reader import Entry, Missing, Reader
 
+_log = logging.getLogger("vtframe.redis")
 _RECEIVED = msgspec.msgpack.Decoder(tuple[Received, ...])
 _TURN_S = 0.2
 
@@ -126,9 +128,15 @@ class Share:
         return found
 
     def decode(self, item: Entry | Missing) -> Shared:
-        """An entry as arrays (read-only views of what came)."""
-        if isinstance(item, Missing):
-            return Gap(stream=item.stream, first=item.first, count=item.count)
+        """An entry as arrays (read-only views of what came). One that cannot be read is a gap: nobody knows what it held."""
+        if isinstance(item, Entry):
+            try:
+                return self._decoded(item)
+            except (KeyError, ValueError):  # of bytes that are not as the description says; msgspec's are among them
+                _log.error("an entry cannot be read", extra={"stream": self.keys.stream(item.stream), "first": item.first})
+        return Gap(stream=item.stream, first=item.first, count=item.count)
+
+    def _decoded(self, item: Entry) -> Shared:
         fields = item.fields
         if item.stream == MARKET:
             return SharedMarket(first=item.first, count=item.count, inputs=_RECEIVED.decode(fields[b"i"]))
@@ -137,10 +145,10 @@ class Share:
             values = np.frombuffer(fields[b"v"], np.dtype(found.dtype).newbyteorder("<")).reshape(
                 item.count, len(found.columns)
             )
-            return SharedRows(first=item.first, meta=np.frombuffer(fields[b"m"], ROW), values=values)
+            return SharedRows(first=item.first, meta=_records(fields, ROW, item.count), values=values)
         model = item.stream.removeprefix(PREDICTIONS)
         outputs = np.frombuffer(fields[b"v"], "<f4").reshape(item.count, len(found.outputs[model]))
-        meta = np.frombuffer(fields[b"m"], PREDICTION)
+        meta = _records(fields, PREDICTION, item.count)
         return SharedPredictions(model=model, first=item.first, meta=meta, outputs=outputs)
 
 
@@ -176,7 +184,7 @@ class read:  # noqa: N801 - reads as a function: ``for item in read(url): ...``
         self.reader = self.share.reader(wanted, newest_only=newest_only, silence_s=silence_s)
         self._follow = follow
         self._patience_s = patience_s
-        self._items = self._run()
+        self._items: Generator[Shared, None, None] = self._run()
 
     def __iter__(self) -> Iterator[Shared]:
         return self._items
@@ -191,7 +199,7 @@ class read:  # noqa: N801 - reads as a function: ``for item in read(url): ...``
         self._items.close()
         self.reader.close()
 
-    def _run(self) -> Any:
+    def _run(self) -> Generator[Shared, None, None]:
         heard = time.monotonic()
         while True:
             found = self.reader.poll(_TURN_S if self._follow else 0)
@@ -218,6 +226,10 @@ def sessions(url: str, *, namespace: str = "vtframe", timeout_s: float = 5.0) ->
         raise InputError(shown(address), f"Redis cannot be asked: {e}") from None
     finally:
         client.close()
+
+
+def _records(fields: Mapping[bytes, bytes], dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+    return np.frombuffer(fields[b"m"], dtype).reshape(count)
 
 
 def _sessions(client: Any, namespace: str) -> list[str]:
