@@ -13,7 +13,8 @@ from binance_files import BTC_COINM, BTC_SPOT, BTC_USDM, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtframe.builtin.binance.digits import LevelDecoder, fixed
+from vtframe.api import fixed
+from vtframe.builtin.binance.digits import LevelDecoder
 from vtframe.builtin.binance.known import SPOT, USDM, known_instrument
 from vtframe.domain import EventFlag, EventKind, FrameKind, Records
 from vtframe.errors import DecodeError

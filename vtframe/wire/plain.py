@@ -10,6 +10,7 @@ from vtframe.domain import to_fixed
 from vtframe.errors import DecodeError
 
 _SHORT = 18  # digits that always fit int64
+_TEN_TO: list[int] = [10**power for power in range(_SHORT + 1)]
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _INSTANT = re.compile(
@@ -25,12 +26,16 @@ def fixed(text: str, decimals: int) -> int:
     Raises DecodeError for a sign, an exponent, a space, more digits than ``decimals`` holds, or more than int64 holds.
     """
     whole, point, part = text.partition(".")
-    missing = decimals - len(part)
-    if 0 <= missing <= _SHORT - len(whole) - len(part) and whole and (part or not point):
-        digits = whole + part
-        if digits.isdecimal() and digits.isascii():
-            scale: int = 10**missing
-            return int(digits) * scale
+    digits = whole + part
+    if whole and (part or not point) and digits.isdecimal() and digits.isascii():
+        surplus = len(part) - decimals
+        if surplus <= 0:
+            if len(digits) - surplus <= _SHORT:
+                return int(digits) * _TEN_TO[-surplus]
+        elif len(digits) <= _SHORT:
+            value, rest = divmod(int(digits), _TEN_TO[surplus])
+            if not rest:
+                return value
     if not _PLAIN.fullmatch(text):
         raise DecodeError(f"{text[:40]!r} is not a plain decimal number")
     return _exactly(text, decimals)

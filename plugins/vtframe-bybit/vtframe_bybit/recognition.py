@@ -7,6 +7,7 @@ The tick (and lot) is the greatest common divisor of at least 1,000 different pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -50,16 +51,4 @@ def _note(message: Envelope, seen: dict[str, NumbersSeen], contracts: dict[str, 
 
 def _instrument(symbol: str, numbers: NumbersSeen, *, contract: bool) -> Instrument | None:
     venue = contract_market(symbol) if contract else SPOT
-    known = known_instrument(venue, symbol)
-    if known is not None and numbers.fit(known):
-        return known
-    if not numbers.enough:
-        return None
-    return make_instrument(
-        venue,
-        symbol,
-        tick=numbers.tick,
-        lot=numbers.lot,
-        price_decimals=numbers.price_decimals[1],
-        quantity_decimals=numbers.quantity_decimals[1],
-    )
+    return numbers.instrument(known_instrument(venue, symbol), partial(make_instrument, venue, symbol))

@@ -7,6 +7,7 @@ greatest common divisor of at least 1,000 different prices (and of the quantitie
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -38,20 +39,5 @@ def recognize(messages: Iterable[bytes]) -> Sequence[Instrument]:
             odd += 1
     if odd * 2 >= total:
         return ()
-    found = [_instrument(symbol, numbers) for symbol, numbers in seen.items()]
+    found = [n.instrument(known_instrument(VENUE, symbol), partial(make_instrument, symbol)) for symbol, n in seen.items()]
     return tuple(i for i in found if i is not None) if None not in found else ()
-
-
-def _instrument(symbol: str, numbers: NumbersSeen) -> Instrument | None:
-    known = known_instrument(VENUE, symbol)
-    if known is not None and numbers.fit(known):
-        return known
-    if not numbers.enough:
-        return None
-    return make_instrument(
-        symbol,
-        tick=numbers.tick,
-        lot=numbers.lot,
-        price_decimals=numbers.price_decimals[1],
-        quantity_decimals=numbers.quantity_decimals[1],
-    )

@@ -9,42 +9,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.domain import to_fixed
-from vtframe.errors import DecodeError
+from vtframe.api import DecodeError, fixed
 
 _DIGITS = 18  # that always fit int64
 _TEN_TO: list[int] = [10**power for power in range(_DIGITS + 1)]
 _DELETE = b'[]". '
 _NO_LEVELS: NDArray[np.int64] = np.zeros((0, 2), np.int64)
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _FIRST_LEVEL = re.compile(rb'\s*\[\s*\[\s*"\d+(?:\.(\d+))?"\s*,\s*"\d+(?:\.(\d+))?"')
 _PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
-
-
-def fixed(text: str, decimals: int) -> int:
-    """``text`` (digits, with at most one point) times ``10**decimals``. Raises DecodeError where it does not fit."""
-    whole, point, part = text.partition(".")
-    digits = whole + part
-    if whole and (part or not point) and digits.isdecimal() and digits.isascii():
-        surplus = len(part) - decimals
-        if surplus <= 0:
-            if len(digits) - surplus <= _DIGITS:
-                return int(digits) * _TEN_TO[-surplus]
-        elif len(digits) <= _DIGITS:
-            value, rest = divmod(int(digits), _TEN_TO[surplus])
-            if not rest:
-                return value
-    return _fixed_slowly(text, decimals)
-
-
-def _fixed_slowly(text: str, decimals: int) -> int:
-    """The same by Decimal: for more digits than int64 holds while they are zeros, and to say what is wrong."""
-    if not _PLAIN.fullmatch(text):
-        raise DecodeError(f"{text[:40]!r} is not a plain decimal number")
-    try:
-        return to_fixed(text, decimals)
-    except ValueError as e:
-        raise DecodeError(str(e)) from None
 
 
 class LevelDecoder:

@@ -7,49 +7,26 @@ decimals that the venue writes for its precision.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from vtframe.builtin.binance.digits import fixed
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, futures_market, known_instrument, make_instrument
 from vtframe.builtin.binance.messages import TYPES, Snapshot, envelope, partial_depth, type_name, wrapped
 from vtframe.domain import Instrument, decimals
 from vtframe.errors import DecodeError
+from vtframe.wire.numbers_seen import NumbersSeen
 
-_DECIMALS = 8  # Binance writes no more
-_ROOMY = 10**16  # a quantity with 8 decimals that leaves int64 room for sums
-_ENOUGH = 1_000  # different prices that a tick size is inferred from
+_ROOMY = 10**8  # a quantity with 8 decimals that leaves int64 room for sums
 
 _LEVELS = msgspec.json.Decoder(list[tuple[str, str]])
 _DECODERS = {name: msgspec.json.Decoder(message) for name, message in TYPES.items()}
 
 
-class _Seen:
-    """The numbers of one instrument, in units of 10**-8."""
-
-    def __init__(self) -> None:
-        self.prices: set[int] = set()
-        self.tick = 0  # greatest common divisor so far; 0 before the first
-        self.lot = 0
-        self.largest = 0  # quantity
-        self.written = (0, 0)  # decimals that the last price and quantity were written with
-
-    def add(self, price: str, quantity: str) -> None:
-        p, q = fixed(price, _DECIMALS), fixed(quantity, _DECIMALS)
-        if len(self.prices) < _ENOUGH:
-            self.prices.add(p)
-        self.tick, self.lot = math.gcd(self.tick, p), math.gcd(self.lot, q)
-        self.largest = max(self.largest, q)
-        self.written = (len(price.partition(".")[2]), len(quantity.partition(".")[2]))
-
-
 def recognize(messages: Iterable[bytes]) -> Sequence[Instrument]:
     """The instruments of ``messages`` in order of appearance; empty where any of them, or their market, is in doubt."""
-    seen: dict[tuple[str, str], _Seen] = {}
+    seen: dict[tuple[str, str], NumbersSeen] = {}
     anonymous: list[tuple[str, Snapshot]] = []
     total = odd = 0
     for data in messages:
@@ -72,7 +49,7 @@ def recognize(messages: Iterable[bytes]) -> Sequence[Instrument]:
         named = snapshot.symbol or (symbols[0] if len(symbols) == 1 else None)
         if named is not None:
             try:
-                _add_levels(seen.setdefault((market, named), _Seen()), snapshot.bids, snapshot.asks)
+                _add_levels(seen.setdefault((market, named), NumbersSeen()), snapshot.bids, snapshot.asks)
             except (msgspec.DecodeError, DecodeError):
                 return ()
     found = [_instrument(market, symbol, numbers) for (market, symbol), numbers in seen.items()]
@@ -94,14 +71,14 @@ def _read(data: bytes) -> tuple[str, Any]:
     return name, None if decoder is None else decoder.decode(inner)
 
 
-def _note(name: str, message: Any, seen: dict[tuple[str, str], _Seen]) -> None:
+def _note(name: str, message: Any, seen: dict[tuple[str, str], NumbersSeen]) -> None:
     if name == "depthUpdate":
         spot = message.pu is None
     elif name == "bookTicker":
         spot = message.e is None
     else:
         spot = message.M is not None
-    numbers = seen.setdefault((SPOT if spot else futures_market(message.s), message.s), _Seen())
+    numbers = seen.setdefault((SPOT if spot else futures_market(message.s), message.s), NumbersSeen())
     if name == "depthUpdate":
         _add_levels(numbers, message.b, message.a)
     elif name == "bookTicker":
@@ -111,32 +88,28 @@ def _note(name: str, message: Any, seen: dict[tuple[str, str], _Seen]) -> None:
         numbers.add(message.p, message.q)
 
 
-def _add_levels(numbers: _Seen, *sides: msgspec.Raw) -> None:
+def _add_levels(numbers: NumbersSeen, *sides: msgspec.Raw) -> None:
     for side in sides:
         for price, quantity in _LEVELS.decode(side):
             numbers.add(price, quantity)
 
 
-def _instrument(market: str, symbol: str, numbers: _Seen) -> Instrument | None:
-    instrument = known_instrument(market, symbol)
-    if instrument is not None:
-        tick = int(instrument.price(instrument.tick_size).scaleb(_DECIMALS))
-        unit = 10 ** (_DECIMALS - instrument.quantity_decimals)
-        if numbers.tick % tick == 0 and numbers.lot % unit == 0:
-            return instrument
-    if len(numbers.prices) < _ENOUGH or not numbers.tick or not numbers.lot:
+def _instrument(market: str, symbol: str, numbers: NumbersSeen) -> Instrument | None:
+    known = known_instrument(market, symbol)
+    if known is not None and numbers.fit(known):
+        return known
+    if not numbers.enough or not numbers.tick:
         return None
-    tick_size, lot_size = (Decimal(number).scaleb(-_DECIMALS).normalize() for number in (numbers.tick, numbers.lot))
-    price_decimals, quantity_decimals = numbers.written
+    price_decimals, quantity_decimals = numbers.price_decimals[1], numbers.quantity_decimals[1]
     if market == SPOT:  # writes 8 decimals of everything
-        price_decimals = decimals(tick_size)
+        price_decimals = decimals(numbers.tick)
         if numbers.largest >= _ROOMY:
-            quantity_decimals = decimals(lot_size)
+            quantity_decimals = decimals(numbers.lot)
     return make_instrument(
         market,
         symbol,
-        tick=tick_size,
-        lot=lot_size,
+        tick=numbers.tick,
+        lot=numbers.lot,
         price_decimals=price_decimals,
         quantity_decimals=quantity_decimals,
     )

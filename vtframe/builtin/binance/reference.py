@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Codec, DecodeError, InstrumentTable
+from vtframe.api import Codec, DecodeError, InstrumentTable, fixed
 from vtframe.builtin.binance import examples
-from vtframe.builtin.binance.digits import LevelDecoder, fixed
+from vtframe.builtin.binance.digits import LevelDecoder
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, known_instrument
 from vtframe.builtin.binance.messages import (
     TYPES,
