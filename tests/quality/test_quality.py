@@ -283,7 +283,7 @@ def test_the_rank_correlation_of_a_long_session_is_that_of_a_uniform_sample() ->
         scores.add(p[part], direction(moves[part], 0.5), moves[part])
     exact = pd.Series(p_up).corr(pd.Series(moves), method="spearman")
     assert scores.report()["information_coefficient"] == pytest.approx(exact, abs=0.01)
-    assert len(scores._sample._pairs) == 65_536
+    assert len(scores._sample.rows) == 65_536
 
 
 def test_a_class_that_never_occurs_counts_zero_in_macro_f1() -> None:

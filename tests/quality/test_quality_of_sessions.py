@@ -53,8 +53,7 @@ def agree(found: dict[str, Any], table: pd.DataFrame, expected_move: tuple[float
     assert found["macro_f1"] == pytest.approx(metrics.f1_score(y, said, labels=[0, 1, 2], average="macro", zero_division=0))
     edge = p @ np.array(expected_move)
     assert found["pearson"] == pytest.approx(stats.pearsonr(edge, table["move"]).statistic, abs=1e-5)
-    if "information_coefficient" in found:
-        assert found["information_coefficient"] == pytest.approx(stats.spearmanr(edge, table["move"]).statistic, abs=1e-5)
+    assert found["information_coefficient"] == pytest.approx(stats.spearmanr(edge, table["move"]).statistic, abs=1e-4)
     majority = np.full(len(y), np.bincount(y).argmax())
     assert found["baseline"]["accuracy"] == pytest.approx(metrics.accuracy_score(y, majority))
     shares = np.tile(np.bincount(y, minlength=3) / len(y), (len(y), 1))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from vtframe.cli.quality_table import drift_table, quality_tables, table_of
 
 _COUNTS = (
     ("frames", "events", "gaps", "resyncs"),
@@ -32,8 +33,9 @@ def print_summary(report: Mapping[str, Any], folder: Path, console: Console) -> 
 def summary(report: Mapping[str, Any]) -> RenderableType:
     """What there is to say of a session, table by table."""
     parts: list[RenderableType] = [_head(report), _counts(report), _latency(report)]
-    if report["quality"]:
-        parts.append(_quality(report["quality"]))
+    parts += quality_tables(report["quality"])
+    if report.get("drift"):
+        parts.append(drift_table(report["drift"]))
     parts.append(_money(report))
     if report["denials"]:
         parts.append(_denials(report["denials"]))
@@ -74,7 +76,7 @@ def _counts(report: Mapping[str, Any]) -> Table:
 
 
 def _latency(report: Mapping[str, Any]) -> Table:
-    table = _table("Latency, us", "p50", "p99", "p99.9", "max", "samples")
+    table = table_of("Latency, us", "p50", "p99", "p99.9", "max", "samples")
     stages = {name.replace("_", " "): values for name, values in report["latency_ns"].items()}
     for name, values in (*stages.items(), ("prediction age", report["prediction_age_ns"])):
         if values["count"]:
@@ -85,29 +87,9 @@ def _latency(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _quality(quality: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
-    table = _table("Prediction quality", "scored", "accuracy", "macro-F1", "log loss", "IC")
-    for model, horizons in quality.items():
-        for horizon, scores in horizons.items():
-            baseline = scores["baseline"]
-            table.add_row(
-                f"{model}, {horizon} rows",
-                _number(scores["count"]),
-                *(_better(scores[key], baseline[key], higher=higher) for key, higher in _MEASURES),
-                _score(scores["information_coefficient"]),
-            )
-            table.add_row(
-                Text("  majority class", "dim"), "", *(Text(_score(baseline[key]), "dim") for key, _ in _MEASURES), ""
-            )
-    return table
-
-
-_MEASURES = (("accuracy", True), ("macro_f1", True), ("log_loss", False))
-
-
 def _money(report: Mapping[str, Any]) -> Table:
     unrealized = report.get("unrealized") or {}
-    table = _table("Profit and loss, realized", "gross", "fees", "net", *(["still held, at mid"] if unrealized else []))
+    table = table_of("Profit and loss, realized", "gross", "fees", "net", *(["still held, at mid"] if unrealized else []))
     for currency, money in report["pnl"].items():
         net = money["net"]
         color = "green" if net > 0 else "red" if net < 0 else ""
@@ -124,7 +106,7 @@ def _money(report: Mapping[str, Any]) -> Table:
 
 
 def _denials(denials: Mapping[str, int]) -> Table:
-    table = _table("Orders denied by", "orders")
+    table = table_of("Orders denied by", "orders")
     for policy, count in denials.items():
         table.add_row(policy, _number(count))
     return table
@@ -163,14 +145,6 @@ def _notes(report: Mapping[str, Any]) -> Table | None:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column(title, header_style="bold", min_width=22)
-    for column in columns:
-        table.add_column(column, justify="right", header_style="dim", min_width=7)
-    return table
-
-
 def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
@@ -178,17 +152,6 @@ def _number(value: int | None) -> str:
 def _microseconds(ns: int) -> str:
     value = ns / 1000
     return f"{value:,.1f}" if value < 10_000 else f"{value:,.0f}"
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _better(value: float | None, baseline: float | None, *, higher: bool) -> Text:
-    """Green where it beats the baseline, red where it does not."""
-    if value is None or baseline is None:
-        return Text("-")
-    return Text(_score(value), "green" if (value > baseline) is higher and value != baseline else "red")
 
 
 def _amount(value: float) -> str:

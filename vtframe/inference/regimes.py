@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.inference.scores import MOMENTS, Judge, class_scores, moments, pearson
+from vtframe.inference.scores import MOMENTS, Judge, Sample, class_scores, moments, pearson, spearman
 
 _NAMES = ("low", "medium", "high")
 _STEPS = 8  # buckets to a doubling
@@ -28,6 +28,7 @@ class Regimes:
     def __init__(self, classes: tuple[str, ...], expected_move_bps: tuple[float, ...]) -> None:
         self._judge = Judge(classes, expected_move_bps)
         self._of = {name: _Buckets(classes) for name in ("volatility", "spread")}
+        self._sample = Sample(4)
 
     def add(
         self,
@@ -43,12 +44,14 @@ class Regimes:
         sums = np.column_stack(
             [np.nan_to_num(losses.log_losses), np.nan_to_num(losses.briers), moments(losses.expected, moves_bps)]
         )
+        self._sample.add(np.column_stack([losses.expected, moves_bps, volatilities, spreads]))
         for name, numbers in (("volatility", volatilities), ("spread", spreads)):
             self._of[name].add(numbers, sums, losses.columns, losses.said)
 
     def report(self) -> dict[str, dict[str, Any]]:
         """``{"volatility": {"low": scores, ...}, "spread": ...}``, each with the largest ``up_to_bps`` of its buckets."""
-        return {name: buckets.report() for name, buckets in self._of.items()}
+        sample = self._sample.rows
+        return {name: buckets.report(sample, sample[:, 2 + k]) for k, (name, buckets) in enumerate(self._of.items())}
 
 
 class _Buckets:
@@ -66,26 +69,41 @@ class _Buckets:
         said: NDArray[np.int64],
     ) -> None:
         there = ~np.isnan(numbers)
-        least = 2.0**_LEAST
-        steps = np.floor(np.log2(np.maximum(numbers[there], least) / least) * _STEPS).astype(np.int64)
-        places = np.minimum(steps + (numbers[there] >= least), _BUCKETS - 1)
+        places = _places(numbers[there])
         np.add.at(self._counts, places, 1)
         np.add.at(self._sums, places, sums[there])
         known = columns[there] >= 0
         np.add.at(self._confusion, (places[known], columns[there][known], said[there][known]), 1)
 
-    def report(self) -> dict[str, Any]:
+    def report(self, sample: NDArray[np.float64], numbers: NDArray[np.float64]) -> dict[str, Any]:
+        """``sample`` of expected and realized moves, with the number of each."""
         total = int(self._counts.sum())
         middle = (np.cumsum(self._counts) - self._counts / 2) / max(total, 1)
         regime = np.minimum((middle * len(_NAMES)).astype(np.int64), len(_NAMES) - 1)
-        return {name: self._scores((regime == place) & (self._counts > 0)) for place, name in enumerate(_NAMES)}
+        there = ~np.isnan(numbers)
+        sampled, regimes = sample[there], regime[_places(numbers[there])]
+        return {
+            name: self._scores((regime == place) & (self._counts > 0), sampled[regimes == place])
+            for place, name in enumerate(_NAMES)
+        }
 
-    def _scores(self, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    def _scores(self, chosen: NDArray[np.bool_], sampled: NDArray[np.float64]) -> dict[str, Any]:
         sums = self._sums[chosen].sum(axis=0)
         found = class_scores(self._classes, self._confusion[chosen].sum(axis=0), float(sums[0]), float(sums[1]))
         last = int(np.flatnonzero(chosen)[-1]) if chosen.any() else None
+        baseline = found.pop("baseline")
         return {
             "up_to_bps": None if last is None else float(2.0 ** (_LEAST + last / _STEPS)),
             **found,
+            "information_coefficient": spearman(sampled[:, 0], sampled[:, 1]),
             "pearson": pearson(sums[2:]),
+            "baseline": baseline,
         }
+
+
+def _places(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bucket of each number."""
+    least = 2.0**_LEAST
+    steps = np.floor(np.log2(np.maximum(numbers, least) / least) * _STEPS).astype(np.int64)
+    places: NDArray[np.int64] = np.minimum(steps + (numbers >= least), _BUCKETS - 1)
+    return places

@@ -14,7 +14,7 @@ from vtframe.domain.label import DOWN, FLAT, UP
 
 _SIGNS = {"down": DOWN, "flat": FLAT, "up": UP}
 _EPS = float(np.finfo(np.float32).eps)  # of the outputs; bounds the logarithm, as scikit-learn does
-_RESERVOIR = 65_536  # pairs kept for the rank correlation
+_RESERVOIR = 65_536  # rows kept for rank correlations
 MOMENTS = 6
 
 
@@ -62,7 +62,7 @@ class Scores:
         self._log_loss = 0.0
         self._brier = 0.0
         self._moments = np.zeros(MOMENTS)
-        self._sample = PairSample()
+        self._sample = Sample()
 
     def add(self, outputs: NDArray[Any], labels: NDArray[np.int8], moves_bps: NDArray[np.float64]) -> Losses:
         """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP, ``moves_bps`` (n,).
@@ -75,7 +75,7 @@ class Scores:
         self._brier += float(losses.briers[known].sum())
         np.add.at(self._confusion, (losses.columns[known], losses.said[known]), 1)
         self._moments += moments(losses.expected, moves_bps).sum(axis=0)
-        self._sample.add(losses.expected, moves_bps)
+        self._sample.add(np.column_stack([losses.expected, moves_bps]))
         return losses
 
     def report(self) -> dict[str, Any]:
@@ -91,29 +91,28 @@ class Scores:
         }
 
 
-class PairSample:
-    """A uniform sample of pairs, for rank correlations."""
+class Sample:
+    """A uniform sample of rows whose first two numbers are an expected and a realized move, for rank correlations."""
 
-    def __init__(self) -> None:
-        self._pairs = np.empty((0, 2), np.float64)
+    def __init__(self, width: int = 2) -> None:
+        self.rows: NDArray[np.float64] = np.empty((0, width), np.float64)
         self._offered = 0
         self._rng = np.random.default_rng(0)
 
-    def add(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        """Algorithm R of Vitter (1985): every pair offered so far is kept with the same probability."""
-        pairs = np.column_stack([x, y])
-        free = _RESERVOIR - len(self._pairs)
-        self._pairs = np.concatenate([self._pairs, pairs[:free]]) if free else self._pairs
-        self._offered += min(free, len(pairs))
-        rest = pairs[free:]
+    def add(self, rows: NDArray[np.float64]) -> None:
+        """Algorithm R of Vitter (1985): every row (n, width) offered so far is kept with the same probability."""
+        free = _RESERVOIR - len(self.rows)
+        self.rows = np.concatenate([self.rows, rows[:free]]) if free else self.rows
+        self._offered += min(free, len(rows))
+        rest = rows[free:]
         if len(rest):
             places = self._rng.integers(0, self._offered + 1 + np.arange(len(rest)))
             self._offered += len(rest)
             kept = places < _RESERVOIR
-            self._pairs[places[kept]] = rest[kept]  # of two for one place the later wins, as one by one
+            self.rows[places[kept]] = rest[kept]  # of two for one place the later wins, as one by one
 
     def spearman(self) -> float | None:
-        return spearman(self._pairs[:, 0], self._pairs[:, 1])
+        return spearman(self.rows[:, 0], self.rows[:, 1])
 
 
 def class_scores(classes: tuple[str, ...], confusion: NDArray[np.int64], log_loss: float, brier: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.inference.scores import MOMENTS, PairSample, moments, pearson
+from vtframe.inference.scores import MOMENTS, Sample, moments, pearson
 
 
 class ValueScores:
@@ -19,7 +19,7 @@ class ValueScores:
         self._count = 0
         self._errors = np.zeros(4)  # absolute and squared, of the model and of answering 0
         self._moments = np.zeros(MOMENTS)
-        self._sample = PairSample()
+        self._sample = Sample()
 
     def add(self, outputs: NDArray[Any], moves_bps: NDArray[np.float64]) -> None:
         """``outputs`` (n,) and ``moves_bps`` (n,)."""
@@ -34,7 +34,7 @@ class ValueScores:
         ]
         expected = values * self._factor
         self._moments += moments(expected, moves_bps).sum(axis=0)
-        self._sample.add(expected, moves_bps)
+        self._sample.add(np.column_stack([expected, moves_bps]))
 
     def report(self) -> dict[str, Any]:
         """Mean absolute and root mean squared error in bps, the baseline's, and Spearman's and Pearson's correlation of
