@@ -14,6 +14,7 @@ from vtframe.inference.fused import ml_operators, movement, operators
 from vtframe.inference.fused.program import Program
 from vtframe.inference.fused.translation import Tensor, Translation
 
+_MOST_WAITING = 100_000
 _DOMAINS: dict[str, dict[str, Any]] = {"": {**operators.OPERATORS, **movement.OPERATORS}, "ai.onnx.ml": ml_operators.OPERATORS}
 
 
@@ -33,7 +34,7 @@ def translate(graph: Graph, bundle: BundleInfo) -> Program:
     for name, array in graph.weights.items():
         t.tensors[name] = Tensor(array, constant=True)
     wanted = _wanted(graph, bundle, where)
-    for node in _needed(graph, wanted):
+    for node in _needed(graph, wanted, where):
         _step(t, graph, node)
     t.node = None
     made = [_output(t, name) for name in wanted]
@@ -57,15 +58,23 @@ def _wanted(graph: Graph, bundle: BundleInfo, where: str) -> list[str]:
     return names
 
 
-def _needed(graph: Graph, wanted: Sequence[str]) -> list[Node]:
-    """The nodes that ``wanted`` depend on, in the graph's order: what computes labels is left out."""
-    names = set(wanted)
-    found = []
-    for node in reversed(graph.nodes):
-        if names.intersection(node.outputs):
-            found.append(node)
-            names.update(name for name in node.inputs if name)
-    return found[::-1]
+def _needed(graph: Graph, wanted: Sequence[str], where: str) -> list[Node]:
+    """The nodes that ``wanted`` depend on, each after those that it reads: what computes labels is left out."""
+    makers = {name: node for node in graph.nodes for name in node.outputs if name}
+    found: dict[int, Node] = {}
+    waiting = [(makers[name], False) for name in wanted if name in makers]
+    while waiting:
+        node, read = waiting.pop()
+        if id(node) in found:
+            continue
+        if read:
+            found[id(node)] = node
+        else:
+            waiting.append((node, True))
+            waiting += [(makers[name], False) for name in node.inputs if name in makers]
+        if len(waiting) > _MOST_WAITING:
+            raise BundleError(where, "its nodes read each other in a circle", "export the model again")
+    return list(found.values())
 
 
 def _step(t: Translation, graph: Graph, node: Node) -> None:
