@@ -136,6 +136,25 @@ def test_a_redis_that_comes_back_empty_shows_as_a_gap_and_is_described_anew(forg
     assert gaps == [Gap(stream="rows", first=1, count=STEP)]
 
 
+def test_what_is_missing_at_the_end_is_told_by_what_was_made(forgetful: RedisServer) -> None:
+    """No later entry shows the hole."""
+    publisher = sink(forgetful.url, timeout_s=1.0)
+    publisher.start(info())
+    publisher.rows(rows(0, STEP))
+    until(lambda: settled(publisher))
+    with read(forgetful.url, streams=["rows"], follow=True) as following:
+        first = next(following)  # read: all of what is there, the first entry of it handed out
+        publisher.rows(rows(STEP, STEP))
+        until(lambda: settled(publisher))
+        forgetful.kill()
+        forgetful.start()
+        publisher.close()
+        found = [first, *following]
+    assert sum(len(item.meta) for item in found if isinstance(item, SharedRows)) == STEP
+    assert found[-1] == Gap(stream="rows", first=STEP + 1, count=STEP)
+    assert inputs_read(forgetful.url) == ([], [Gap(stream="rows", first=1, count=2 * STEP)])
+
+
 def test_a_follower_outlives_a_restart_and_misses_nothing(server: RedisServer) -> None:
     publisher = sink(server.url, timeout_s=1.0)
     publisher.start(info())
