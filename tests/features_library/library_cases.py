@@ -22,6 +22,11 @@ WEIGHTS = (0.4, 0.3, 0.2, 0.1)
 TABLE = tuple(tuple(0.1 * spread * (share - 1.5) for share in range(4)) for spread in range(1, 61))
 
 LIBRARY: tuple[Feature, ...] = (
+    box.MicroSpread(),
+    box.MicroPrice(),
+    box.RollingVolatility(window=9),
+    box.OrderFlowImbalance(window=8),
+    box.TradeImbalance(window=6),
     box.BookImbalance(),
     box.DepthWeightedImbalance(levels=LEVELS, decay_ticks=3.0, as_="near_imbalance"),
     box.DepthWeightedImbalance(levels=4, weights=WEIGHTS, as_="level_imbalance"),
@@ -41,7 +46,6 @@ LIBRARY: tuple[Feature, ...] = (
     box.RawLevels(levels=LEVELS, as_="raw"),
     box.TradeCountImbalance(window=13),
     box.TimedTradeImbalance(window_ms=700, capacity=4096),
-    box.TimedTradeImbalance(window_ms=700, capacity=3, as_="crowded_imbalance"),
     box.DecayedTradeImbalance(half_life_ms=150.0),
     box.TradeIntensity(half_life_ms=150.0, as_="count_intensity"),
     box.TradeIntensity(half_life_ms=150.0, by="volume", as_="volume_intensity"),
@@ -54,11 +58,9 @@ LIBRARY: tuple[Feature, ...] = (
     box.EwmVolatility(half_life=6.0, estimator="bipower", as_="ewm_bipower"),
     box.TimedVolatility(window_ms=500, capacity=256, warmup=60),
     box.TimedVolatility(window_ms=500, estimator="bipower", capacity=256, warmup=60, as_="timed_bipower"),
-    box.TimedVolatility(window_ms=500, capacity=6, as_="crowded_volatility"),
     box.LogReturn(rows=1, as_="return_1"),
     box.LogReturn(rows=7, as_="return_7"),
     box.TimedReturn(window_ms=500, capacity=256, warmup=60),
-    box.TimedReturn(window_ms=500, capacity=10, as_="crowded_return"),
     box.ReturnAutocorrelation(lag=1, window=30, as_="autocorrelation_1"),
     box.ReturnAutocorrelation(lag=3, window=30, as_="autocorrelation_3"),
     box.TimeSinceTrade(),
@@ -71,7 +73,13 @@ LIBRARY: tuple[Feature, ...] = (
     box.RollingRank(of="book_imbalance", window=25),
     box.RollingRank(of="spread_ticks", window=40, as_="spread_rank"),
 )
-CROWDED = ("crowded_imbalance", "crowded_volatility", "crowded_return")  # their capacity is too small on purpose
+CROWDED: tuple[Feature, ...] = (  # their capacity is too small on purpose
+    box.TimedTradeImbalance(window_ms=700, capacity=3, as_="crowded_imbalance"),
+    box.TimedVolatility(window_ms=500, capacity=6, as_="crowded_volatility"),
+    box.TimedReturn(window_ms=500, capacity=10, as_="crowded_return"),
+)
+ELSEWHERE = ("micro_spread", "microprice", "rolling_volatility", "order_flow_imbalance", "trade_imbalance")
+"""Their references are in tests/features."""
 
 
 class Recording(NamedTuple):

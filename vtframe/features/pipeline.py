@@ -97,6 +97,7 @@ class Pipeline:
         layout = plan(features)
         if self.sampling.leaders and all(placed.leader is None for placed in layout.placed):
             raise ValueError("rows at leaders' events are asked for, and no feature has a leader: instrument is empty in all")
+        self._placed = {placed.label: placed for placed in layout.placed}
         self.columns = layout.columns
         self.depth = layout.depth
         self.warmup = layout.warmup
@@ -228,6 +229,11 @@ class Pipeline:
             if code == at.FULL:
                 yield self._drain()
         yield self._drain()
+
+    def state(self, label: str, instrument: int = 0) -> dict[str, NDArray[Any]]:
+        """What a feature remembers of an instrument now, by name: copies."""
+        memory = {"f8": self._floats[instrument], "i8": self._ints[instrument]}
+        return {name: memory[one.dtype][at_ : at_ + one.length].copy() for name, one, at_ in self._placed[label].state}
 
     def lose(self, instrument: int, state: BookState = BookState.STALE) -> None:
         """A live book is not to be trusted any more (its connection is down, or silent): it waits for a snapshot."""

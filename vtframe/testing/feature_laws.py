@@ -14,7 +14,7 @@ from vtframe.testing.feature_manners import (
 )
 from vtframe.testing.market import SmallMarket
 from vtframe.testing.python_run import python_rows
-from vtframe.testing.trial import FeatureFactory, Trial, first_difference, market, same_bits
+from vtframe.testing.trial import FeatureFactory, Trial, first_difference, market
 from vtframe.testing.verdict import LawBroken
 
 FeatureCheck = Callable[[FeatureFactory], None]
@@ -24,7 +24,8 @@ TOLERANCE = 1e-12  # between compiled code and Python, relative
 def check_same_events_same_bits(make: FeatureFactory) -> None:
     """Two runs over the same frames give the same bytes."""
     records = market()
-    same_bits(Trial(make).rows(records), Trial(make).rows(records), "the same frames gave different rows")
+    trial = Trial(make)
+    trial.same_bits(trial.rows(records), Trial(make).rows(records), "the same frames gave different rows")
 
 
 def check_reset_equals_new(make: FeatureFactory) -> None:
@@ -39,7 +40,7 @@ def check_reset_equals_new(make: FeatureFactory) -> None:
     old, new = Trial(make), Trial(make)
     old.pipeline.process(records, 0, before)
     problem = "rows after a resync depend on what came before it"
-    same_bits(old.stream(records, before), new.stream(records, before), problem)
+    old.same_bits(old.stream(records, before), new.stream(records, before), problem)
 
 
 def check_never_revises_the_past(make: FeatureFactory) -> None:
@@ -48,14 +49,16 @@ def check_never_revises_the_past(make: FeatureFactory) -> None:
     whole = Trial(make).rows(records)
     for share in (4, 2):
         k = records.n_frames // share
-        rows = Trial(make).stream(records, 0, k)
-        same_bits(rows, whole[: len(rows)], f"rows of the first {k} frames differ from those of a longer run")
+        trial = Trial(make)
+        rows = trial.stream(records, 0, k)
+        trial.same_bits(rows, whole[: len(rows)], f"rows of the first {k} frames differ from those of a longer run")
 
 
 def check_batch_equals_stream(make: FeatureFactory) -> None:
     """Frame by frame and all at once give the same bytes."""
     records = market(4)
-    same_bits(Trial(make).stream(records), Trial(make).rows(records), "frame by frame and all at once differ")
+    trial = Trial(make)
+    trial.same_bits(trial.stream(records), Trial(make).rows(records), "frame by frame and all at once differ")
 
 
 def check_snapshot_and_restore(make: FeatureFactory) -> None:
@@ -66,7 +69,7 @@ def check_snapshot_and_restore(make: FeatureFactory) -> None:
     whole.pipeline.process(records, 0, half)
     again.pipeline.restore(whole.pipeline.snapshot())
     problem = "rows after a restored checkpoint differ: something is remembered outside its state"
-    same_bits(again.stream(records, half), whole.stream(records, half), problem)
+    again.same_bits(again.stream(records, half), whole.stream(records, half), problem)
 
 
 def check_fills_its_cells(make: FeatureFactory) -> None:
@@ -82,11 +85,10 @@ def check_warm_after_warmup(make: FeatureFactory) -> None:
     """Once ``warmup`` rows are over, every row of an orderly market is valid: all values are finite."""
     trial = Trial(make)
     rows = trial.stream(market(6, frames=trial.enough))
-    bad = np.argwhere(~np.isfinite(rows[trial.warmup :]))
-    if len(bad):
-        row, column = bad[0]
-        name = trial.columns[column]
-        raise LawBroken(f"column {name!r} is not finite in row {trial.warmup + row}; its warmup is {trial.warmup} rows")
+    for column, (name, warmup) in enumerate(zip(trial.columns, trial.warmups, strict=True)):
+        bad = np.flatnonzero(~np.isfinite(rows[warmup:, column]))
+        if len(bad):
+            raise LawBroken(f"column {name!r} is not finite in row {warmup + bad[0]}; its warmup is {warmup} rows")
 
 
 def check_never_infinite(make: FeatureFactory) -> None:
@@ -114,13 +116,19 @@ def check_never_infinite(make: FeatureFactory) -> None:
 def check_python_equals_compiled(make: FeatureFactory) -> None:
     """Its functions, run as plain Python on arrays that may not be written or left, give the same values within 1e-12."""
     records = market(7, frames=300)
-    try:
-        python = python_rows(make(), records)
-    except (IndexError, ValueError) as error:
-        raise LawBroken(f"run as Python it reaches beyond its memory, or writes what it may only read: {error}") from error
-    compiled = Trial(make).rows(records)
-    if compiled.shape != python.shape or not np.allclose(compiled, python, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-        raise LawBroken(f"compiled and Python values differ; {first_difference(compiled, python, TOLERANCE)}")
+    trial = Trial(make)
+    everything = trial.batch(records)
+    fed = dict(zip(trial.pipeline.columns, everything.T, strict=True))
+    for feature in trial.features:
+        columns = feature.columns(feature.kernel())
+        try:
+            python = python_rows(feature, records, fed)
+        except (IndexError, ValueError) as error:
+            problem = f"{feature.label!r} run as Python reaches beyond its memory, or writes what it may only read: {error}"
+            raise LawBroken(problem) from error
+        compiled = np.column_stack([fed[column] for column in columns])
+        if compiled.shape != python.shape or not np.allclose(compiled, python, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            raise LawBroken(f"compiled and Python values differ; {first_difference(compiled, python, TOLERANCE, columns)}")
 
 
 FEATURE_CHECKS: tuple[FeatureCheck, ...] = (

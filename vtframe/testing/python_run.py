@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -15,19 +15,18 @@ from vtframe.domain import EventFlag, EventKind, FrameKind, Records, Side
 from vtframe.features import Pipeline
 from vtframe.features.plan import HOOKS
 from vtframe.testing.market import INSTRUMENT, RULE
-from vtframe.testing.trial import supplies
 
 _PRICE = 10.0**INSTRUMENT.price_decimals
 _QUANTITY = 10.0**INSTRUMENT.quantity_decimals
 
 
-def python_rows(feature: Feature, records: Records) -> NDArray[Any]:
+def python_rows(feature: Feature, records: Records, fed: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     """Values of one row per depth frame or snapshot. The books come from a pipeline without features, what the feature reads
-    from one of its supplies.
+    from ``fed``: by column, a value a row.
 
     Raises IndexError where the feature leaves its arrays, ValueError where it writes into the book.
     """
-    kernel = _fed(feature, records) if feature.kernel().inputs else feature.kernel()
+    kernel = _fed(feature.kernel(), records, fed)
     books = Pipeline([], [INSTRUMENT], [RULE])
     state, out = _memory(kernel.state, len(kernel.outputs))
     top = _top(books, kernel.depth)
@@ -58,16 +57,13 @@ def python_rows(feature: Feature, records: Records) -> NDArray[Any]:
     return np.array(rows)
 
 
-def _fed(feature: Feature, records: Records) -> Kernel:
+def _fed(kernel: Kernel, records: Records, columns: Mapping[str, NDArray[Any]]) -> Kernel:
     """The kernel with what it reads at its functions' fifth place: the newest row's values, or in a frame this frame's."""
-    kernel = feature.kernel()
-    sources = supplies(feature)
-    pipeline = Pipeline(sources, [INSTRUMENT], [RULE], dtype="float64")
-    batches = pipeline.batch(records.frames[: records.n_frames], records.events[: records.n_events])
-    table = [(batch.meta["ts_recv"], batch.values) for batch in batches]
-    times = np.concatenate([ts for ts, _ in table])
-    values = np.concatenate([block for _, block in table])
-    places = [pipeline.columns.index(column) for column in kernel.inputs]
+    if not kernel.inputs:
+        return kernel
+    frames = records.frames[: records.n_frames]
+    times = frames["ts_recv"][frames["kind"] != FrameKind.TRADE]
+    values = np.column_stack([columns[column] for column in kernel.inputs])
 
     def fed(function: Any) -> Any:
         if function is None:
@@ -76,7 +72,7 @@ def _fed(feature: Feature, records: Records) -> Kernel:
         def call(what: Any, book: Any, state: Any, out: Any) -> None:
             after = isinstance(what, Moment)  # a frame's own values are there; a change and a trade see the frame before
             row = int(np.searchsorted(times, what.ts_recv, side="right" if after else "left")) - 1
-            cells = values[row, places] if row >= 0 else np.full(len(places), np.nan)
+            cells = values[row] if row >= 0 else np.full(values.shape[1], np.nan)
             function(what, book, state, out, tuple(cells))
 
         return call

@@ -1,21 +1,25 @@
-"""A feature on trial: a pipeline of it alone, with what it reads supplied, and rows of that column or those columns only."""
+"""Features on trial: a pipeline of them alone, with what they read supplied, and rows of their columns only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Feature, Kernel
+from vtframe.api import Feature, Kernel, floats, ints
 from vtframe.domain import Records
 from vtframe.features import Pipeline
+from vtframe.features.plan import plan
 from vtframe.testing.market import INSTRUMENT, RULE, small_market
 from vtframe.testing.verdict import LawBroken
 
-FeatureFactory = Callable[[], Feature]
+FeatureFactory = Callable[[], Feature | Sequence[Feature]]
+"""Makes what is tried: one feature, or several together: a transform with what feeds it, or a whole library."""
+GUARD_CELLS = 16  # of every kind
+GUARD_FILL = 12345
 market = cache(small_market)
 """The same markets for all laws; a law that changes one makes its own."""
 
@@ -37,28 +41,77 @@ class Supply(Feature, frozen=True):
         return Kernel(on_frame=on_frame)
 
 
-def supplies(feature: Feature) -> list[Feature]:
-    """What the columns that ``feature`` reads are in a trial."""
-    columns = dict.fromkeys(feature.kernel().inputs)
-    return [Supply(as_=column, factor=1.0 + k) for k, column in enumerate(columns)]
+def on_trial(make: FeatureFactory) -> tuple[Feature, ...]:
+    """What ``make`` gives: one feature, or several that are tried together."""
+    made = make()
+    return (made,) if isinstance(made, Feature) else tuple(made)
+
+
+def supplies(features: Sequence[Feature]) -> list[Feature]:
+    """What the columns that ``features`` read, and none of them makes, are in a trial."""
+    kernels = [feature.kernel() for feature in features]
+    made = {column for feature, kernel in zip(features, kernels, strict=True) for column in feature.columns(kernel)}
+    wanted = dict.fromkeys(column for kernel in kernels for column in kernel.inputs if column not in made)
+    return [Supply(as_=column, factor=1.0 + k) for k, column in enumerate(wanted)]
+
+
+class _Guard(Feature, frozen=True):
+    """Between features on trial: its columns stay nan and its memory as it was filled, unless somebody else writes there."""
+
+    name = "guard"
+
+    def kernel(self) -> Kernel:
+        memory = {"numbers": floats(GUARD_CELLS, fill=GUARD_FILL), "counts": ints(GUARD_CELLS, fill=GUARD_FILL)}
+        return Kernel(state=memory, outputs=tuple(map(str, range(GUARD_CELLS))))
+
+
+class _Witness(Feature, frozen=True):
+    """After the features on trial: what the book shows, level by level."""
+
+    name = "witness"
+    levels: int
+
+    def kernel(self) -> Kernel:
+        levels = self.levels
+
+        def on_frame(moment, book, state, out):  # type: ignore[no-untyped-def]
+            for k in range(levels):
+                out[4 * k] = book.bid_price[k]
+                out[4 * k + 1] = book.bid_quantity[k]
+                out[4 * k + 2] = book.ask_price[k]
+                out[4 * k + 3] = book.ask_quantity[k]
+
+        outputs = tuple(f"{what}_{k}" for k in range(levels) for what in ("bid", "bid_quantity", "ask", "ask_quantity"))
+        return Kernel(on_frame=on_frame, outputs=outputs, depth=levels)
 
 
 class Trial:
-    """A pipeline of one new feature, and what of its rows is the feature's own."""
+    """A pipeline of new features, each between guards, a witness after them; and what of its rows is their own. One kernel
+    serves all laws."""
 
-    def __init__(self, make: FeatureFactory, *, before: tuple[Feature, ...] = (), after: tuple[Feature, ...] = ()) -> None:
-        feature = make()
-        supplied = supplies(feature)
-        self.pipeline = Pipeline([*before, feature, *after, *supplied], [INSTRUMENT], [RULE], dtype="float64")
-        self.columns = feature.columns(feature.kernel())
-        first = self.pipeline.columns.index(self.columns[0])
-        self.own = slice(first, first + len(self.columns))
-        self.warmup = self.pipeline.warmup
+    def __init__(self, make: FeatureFactory) -> None:
+        self.features = on_trial(make)
+        self.guards = {"guard_first": "before it"}  # by label: where it stands
+        everything: list[Feature] = [_Guard(as_="guard_first")]
+        for k, feature in enumerate(self.features):
+            self.guards[f"guard_{k}"] = f"after {feature.label!r}"
+            everything += [feature, _Guard(as_=f"guard_{k}")]
+        depth = max(feature.kernel().depth for feature in self.features)
+        everything += [_Witness(levels=depth), *supplies(self.features)]
+        self.pipeline = Pipeline(everything, [INSTRUMENT], [RULE], dtype="float64")
+        warmups = {placed.label: placed.warmup for placed in plan(everything).placed}
+        self.columns: list[str] = []
+        self.warmups: list[int] = []  # of each column: its feature's own, and what that reads needs before
+        for feature in self.features:
+            columns = feature.columns(feature.kernel())
+            self.columns += columns
+            self.warmups += [warmups[feature.label]] * len(columns)
+        self.own = [self.pipeline.columns.index(column) for column in self.columns]
 
     @property
     def enough(self) -> int:
         """Frames after which it is warm and has shown what it does."""
-        return 300 + 3 * self.warmup
+        return 300 + 3 * max(self.warmups)
 
     def batch(self, records: Records) -> NDArray[Any]:
         """All columns of all rows, made at once."""
@@ -66,26 +119,25 @@ class Trial:
         return np.concatenate([batch.values for batch in batches])
 
     def rows(self, records: Records) -> NDArray[Any]:
-        """The feature's own columns of all rows, made at once."""
+        """The own columns of all rows, made at once."""
         return self.batch(records)[:, self.own]
 
     def stream(self, records: Records, first: int = 0, last: int | None = None) -> NDArray[Any]:
-        """The feature's own columns, made frame by frame."""
+        """The own columns, made frame by frame."""
         rows = []
         for index in range(first, records.n_frames if last is None else last):
             count = self.pipeline.process(records, index, index + 1)
             if count:
-                rows.append(self.pipeline.ring.window(0, count)[:, self.own].copy())
+                rows.append(self.pipeline.ring.window(0, count)[:, self.own])
         return np.concatenate(rows)
 
+    def same_bits(self, left: NDArray[Any], right: NDArray[Any], problem: str) -> None:
+        """Raise LawBroken with ``problem`` and the first difference of two tables of own columns, where there is one."""
+        if left.tobytes() != right.tobytes():
+            raise LawBroken(f"{problem}; {first_difference(left, right, 0.0, self.columns)}")
 
-def same_bits(left: NDArray[Any], right: NDArray[Any], problem: str) -> None:
-    """Raise LawBroken with ``problem`` and the first difference, where there is one."""
-    if left.tobytes() != right.tobytes():
-        raise LawBroken(f"{problem}; {first_difference(left, right, 0.0)}")
 
-
-def first_difference(left: NDArray[Any], right: NDArray[Any], tolerance: float) -> str:
+def first_difference(left: NDArray[Any], right: NDArray[Any], tolerance: float, columns: Sequence[str]) -> str:
     """Where two tables differ first, in words."""
     if left.shape != right.shape:
         return f"{left.shape} and {right.shape} rows and columns"
@@ -93,4 +145,4 @@ def first_difference(left: NDArray[Any], right: NDArray[Any], tolerance: float) 
     if not len(differs):
         return "only in bits that do not change a number"
     row, column = differs[0]
-    return f"first in row {row}, column {column}: {left[row, column]!r} and {right[row, column]!r}"
+    return f"first in row {row}, column {columns[column]!r}: {left[row, column]!r} and {right[row, column]!r}"
