@@ -25,7 +25,7 @@ from vtframe.inference.importing.fit import Method
 from vtframe.inference.importing.make_bundle import Imported, make_bundle
 from vtframe.inference.importing.rows import RowSet, read_rows
 from vtframe.inference.importing.source import Form, identify
-from vtframe.inference.importing.wishes import ImportWishes
+from vtframe.inference.importing.wishes import ImportWishes, Kind
 
 _PATH = click.Path(path_type=Path)
 _PASSED_ON = (
@@ -79,7 +79,7 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--columns", callback=_names, help="Columns of the rows that the model reads, in its order: a,b,c.")
 @click.option("--window", type=click.IntRange(min=1), default=1, show_default=True, help="Rows that one prediction sees.")
 @click.option("--outputs", multiple=True, callback=_names, help="Names of the outputs: down,flat,up. Once for each head.")
-@click.option("--kind", "outcome", type=click.Choice(["classification", "regression"]), help="What the outputs are.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(get_args(Kind)), help="What the outputs are; head by head.")
 @click.option("--softmax", is_flag=True, help="Put a softmax behind the model: its outputs are scores of classes.")
 @click.option("--as", "form", type=click.Choice(get_args(Form)), help="Keep the model as this; ONNX where it can be.")
 @click.option("--weights", type=_PATH, help="Weights (a state_dict) of the module FILE.py:NAME.")
@@ -106,7 +106,7 @@ def import_model(source: str, *, config: Path, out: Path, force: bool, quiet: bo
     wishes = ImportWishes(
         source=identify(source),
         name=out.name,
-        regression=None if options["outcome"] is None else options["outcome"] == "regression",
+        kinds=options["kinds"],
         label=_stated_label(options),
         **{key: options[key] for key in _PASSED_ON},
     )

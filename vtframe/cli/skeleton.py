@@ -32,6 +32,14 @@ KINDS = {
         "\n# The sidecar of a recording names its venue: then the codec reads it.\n",
         has_laws=True,
     ),
+    "model-backend": Kind(
+        "model backend",
+        "register_model_backends",
+        "ModelBackend",
+        "Backend",
+        '\n# A bundle whose backend = "{name}" is opened by it.\n',
+        has_laws=True,
+    ),
     "strategy": Kind(
         "strategy",
         "register_strategies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from vtframe.api import Codec, Feature, VtframeError
+from vtframe.api import Codec, Feature, ModelBackend, VtframeError
 from vtframe.builtin.recorded.identity import identify
 from vtframe.domain import Instrument
 from vtframe.plugins import Entry
+from vtframe.testing.backend_case import BackendCase
+from vtframe.testing.backend_laws import BACKEND_CHECKS
 from vtframe.testing.codec_case import CodecCase
 from vtframe.testing.codec_laws import CODEC_CHECKS
 from vtframe.testing.feature_laws import FEATURE_CHECKS
@@ -43,6 +46,8 @@ def check_part(entry: Entry, *, recording: Path | None = None) -> Iterator[Verdi
         yield from _check_feature(entry)
     elif issubclass(entry.cls, Codec):
         yield from _check_codec(entry, recording)
+    elif issubclass(entry.cls, ModelBackend):
+        yield from _check_backend(entry)
     else:
         yield _not_tried(entry, f"a {entry.kind} has no laws yet")
 
@@ -88,6 +93,17 @@ def _check_codec(entry: Entry, recording: Path | None) -> Iterator[Verdict]:
         return
     case = CodecCase(make=entry.cls, instruments=tuple(instruments), messages=tuple(messages))
     for law in CODEC_CHECKS:
+        yield _apply(entry, law, case)
+
+
+def _check_backend(entry: Entry) -> Iterator[Verdict]:
+    with tempfile.TemporaryDirectory(prefix="vtframe-law-") as folder:
+        path = entry.cls.example(Path(folder), window=1, columns=2)
+    if path is None:
+        yield _not_tried(entry, "it has no example(), which writes a small model to try")
+        return
+    case = BackendCase(make=entry.cls)
+    for law in BACKEND_CHECKS:
         yield _apply(entry, law, case)
 
 

@@ -26,9 +26,10 @@ def convert(job: Job, rows: NDArray[Any], folder: Path, *, trust_pickle: bool) -
     where = str(job.source)
     if job.source.kind in _PICKLED and not trust_pickle:
         problem = "is a pickle, and a pickle runs code when it is read"
-        hint = (
-            "save it as skops (scikit-learn), text or JSON (boosters), or TorchScript; --trust-pickle if you made it yourself"
-        )
+        better = "save it as skops (scikit-learn) or as text or JSON (boosters)"
+        if job.source.kind == "torch_pickle":
+            better = "save it with torch.jit.save or torch.export.save, or name its code: FILE.py:NAME --weights FILE.pt"
+        hint = f"{better}; --trust-pickle if you made it yourself"
         raise InputError(where, problem, hint)
     if job.form not in FORMS[job.source.kind]:
         problem = f"is of kind {job.source.kind}, which cannot be kept as {job.form}"

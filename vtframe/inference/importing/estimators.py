@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.errors import InputError
+from vtframe.inference.importing import graphs
 from vtframe.inference.importing.job import Job, SourceHead
 from vtframe.inference.importing.onnx_files import graph_original
 from vtframe.inference.importing.original import Original, choose_columns, library
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
+_ROUNDING = ("xgboost", "sklearn.tree", "sklearn.ensemble._forest", "sklearn.ensemble._gb")
+"""Where trees compare inputs rounded to float32, whatever came before them."""
 
 
 def open_estimator(estimator: Any, job: Job, *, window: int, dtype: str) -> Original:
@@ -61,8 +64,17 @@ def open_estimator(estimator: Any, job: Job, *, window: int, dtype: str) -> Orig
             options={id(estimator): {"zipmap": False}} if classify else None,
             target_opset=OPSET,
         )
+    if job.precision == "float64" and _last(estimator).__module__.startswith(_ROUNDING):
+        graphs.round_tree_inputs(model)
     versions = f"scikit-learn {sklearn.__version__}, skl2onnx {skl2onnx.__version__}"
     return graph_original(job, model, ask=ask, columns=columns, heads=heads, dtype=dtype, versions=versions)
+
+
+def _last(estimator: Any) -> type[Any]:
+    """The class at the end of a pipeline."""
+    while getattr(estimator, "steps", None):
+        estimator = estimator.steps[-1][1]
+    return type(estimator)
 
 
 def _heads(estimator: Any) -> tuple[SourceHead, ...]:
@@ -82,17 +94,21 @@ def _plain(name: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def _number(part: Any) -> Any:
+    """Python's own int, float or text; truth as 0 or 1."""
+    plain = part.item() if isinstance(part, np.generic) else part
+    return int(plain) if isinstance(plain, bool) else plain
+
+
 @contextlib.contextmanager
 def _plain_numbers(skl2onnx: Any) -> Iterator[None]:
-    """skl2onnx puts numpy's unsigned integers into trees' attributes, which newer versions of onnx refuse."""
+    """skl2onnx puts numpy's integers and truth values into trees' attributes, which newer versions of onnx refuse."""
     container = skl2onnx.common._container.ModelComponentContainer  # noqa: SLF001 - no public door leads there
     add_node = container.add_node
 
     def plain(self: Any, op_type: str, inputs: Any, outputs: Any, *rest: Any, **attributes: Any) -> Any:
         simple = {
-            key: [part.item() if isinstance(part, np.generic) else part for part in value]
-            if isinstance(value, (list, np.ndarray))
-            else value
+            key: [_number(part) for part in value] if isinstance(value, (list, np.ndarray)) else value
             for key, value in attributes.items()
         }
         return add_node(self, op_type, inputs, outputs, *rest, **simple)

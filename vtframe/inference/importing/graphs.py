@@ -65,6 +65,17 @@ def cast_input(model: Any, dtype: str) -> None:
     node.type.tensor_type.elem_type = wanted
 
 
+def round_tree_inputs(model: Any) -> None:
+    """Round what trees read to float32, in a graph that computes in float64 before them."""
+    onnx = library("onnx")
+    trees = [node for node in model.graph.node if node.op_type.startswith("TreeEnsemble")]
+    for k, tree in enumerate(trees):
+        rounded = f"rounded{k}"
+        cast = onnx.helper.make_node("Cast", [tree.input[0]], [rounded], to=onnx.TensorProto.FLOAT)
+        tree.input[0] = rounded
+        model.graph.node.insert(list(model.graph.node).index(tree), cast)
+
+
 def finish_outputs(model: Any, names: Sequence[str], *, softmax: bool) -> list[str]:
     """Put a softmax behind each output where it is wanted, and a cast to float32; the names of what then comes out."""
     onnx = library("onnx")

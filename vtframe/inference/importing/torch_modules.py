@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -16,15 +17,16 @@ from vtframe.inference.importing.job import Job, SourceHead
 from vtframe.inference.importing.onnx_files import joined
 from vtframe.inference.importing.original import Original, choose_columns, library, pick
 
-_LARGEST_BATCH = 65_536
-
 
 def open_module(job: Job, *, window: int, dtype: str, rows: NDArray[Any], module: Any = None) -> Original:
     """Load the module (unless it is loaded already), find the shape that it reads, and what it answers."""
     torch = library("torch")
     torch.set_num_threads(1)
     module = module if module is not None else _load(torch, job)
-    if hasattr(module, "eval"):
+    program = None
+    if isinstance(module, torch.export.ExportedProgram):
+        program, module = module, module.module()
+    with contextlib.suppress(NotImplementedError):  # an exported program's: it is as it was exported
         module = module.eval()
     columns = choose_columns(job, None, None, window=window)
     tail, widths = _shape(torch, module, pick(job, columns, rows[:2]), str(job.source))
@@ -41,6 +43,8 @@ def open_module(job: Job, *, window: int, dtype: str, rows: NDArray[Any], module
 
     def write(folder: Path) -> str:
         example = torch.from_numpy(pick(job, columns, rows[:2]).reshape(2, *tail))
+        if program is not None and not job.softmax:
+            return _write_program(torch, job, program, folder, widths=widths, dtype=dtype)
         return _write(torch, job, module, example, folder, widths=widths, dtype=dtype)
 
     names = [f"head{k + 1}" for k in range(len(widths))]
@@ -65,8 +69,9 @@ def _load(torch: Any, job: Job) -> Any:
         return torch.jit.load(path, map_location="cpu")
     if kind == "export":
         _refuse_pickles(job)
-        return torch.export.load(path).module()
+        return torch.export.load(path)
     if kind == "torch_pickle":
+        sys.path.insert(0, str(job.source.path.resolve().parent))  # where the module's class may be
         loaded = torch.load(path, map_location="cpu", weights_only=False)  # only after --trust-pickle
         if isinstance(loaded, dict):
             raise InputError(path, "holds weights without their module", "name it: FILE.py:NAME --weights FILE.pt")
@@ -137,8 +142,11 @@ def _write(torch: Any, job: Job, module: Any, example: Any, folder: Path, *, wid
                 wrapped = torch.jit.trace(wrapped, example)
         torch.jit.save(wrapped, str(folder / "model.pt"))
         return "model.pt"
-    shapes = ({0: torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)},)
-    program = torch.export.export(wrapped, (example,), dynamic_shapes=shapes)
+    program = torch.export.export(wrapped, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    return _write_program(torch, job, program, folder, widths=widths, dtype=dtype)
+
+
+def _write_program(torch: Any, job: Job, program: Any, folder: Path, *, widths: list[int], dtype: str) -> str:
     if job.form == "pt2":
         torch.export.save(program, str(folder / "model.pt2"))
         return "model.pt2"

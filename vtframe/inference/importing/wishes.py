@@ -28,7 +28,7 @@ class ImportWishes(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
     window: int = 1
     outputs: tuple[tuple[str, ...], ...] = ()  # names, head by head
-    regression: bool | None = None
+    kinds: tuple[Kind, ...] = ()  # head by head, or one for all
     softmax: bool = False
     weights: Path | None = None
     tolerance: float = TOLERANCE
@@ -56,9 +56,12 @@ def name_heads(wishes: ImportWishes, found: tuple[SourceHead, ...], *, sums_to_o
         widths = ", ".join(str(head.width) for head in found)
         problem = f"has {len(found)} head(s) of {widths} output(s), and --outputs is given {len(wishes.outputs)} time(s)"
         raise InputError(where, problem, "give it once per head, in order")
+    if len(wishes.kinds) > 1 and len(wishes.kinds) != len(found):
+        raise InputError(where, f"has {len(found)} head(s), and --kind is given {len(wishes.kinds)} times", "once per head")
+    stated = wishes.kinds if len(wishes.kinds) == len(found) else (wishes.kinds or (None,)) * len(found)
     heads = []
     for k, head in enumerate(found):
-        kind = _kind(wishes, head, probable=sums_to_one[k])
+        kind = _kind(wishes, head, stated[k], probable=sums_to_one[k])
         names = wishes.outputs[k] if wishes.outputs else _names(wishes, head, kind)
         if len(names) != head.width:
             raise InputError(where, f"answers {head.width} numbers, and {len(names)} names were given: {', '.join(names)}")
@@ -66,21 +69,23 @@ def name_heads(wishes: ImportWishes, found: tuple[SourceHead, ...], *, sums_to_o
     return tuple(heads)
 
 
-def _kind(wishes: ImportWishes, head: SourceHead, *, probable: bool) -> Kind:
+def _kind(wishes: ImportWishes, head: SourceHead, stated: Kind | None, *, probable: bool) -> Kind:
     where = str(wishes.source)
-    if wishes.regression:
+    if stated == "regression":
         return "regression"
     if head.kind == "regression":
-        if wishes.regression is False:
+        if stated is not None:
             raise InputError(where, "is a regression, and its outputs are no probabilities", "leave --kind out")
         return "regression"
     if head.kind == "classification" or (probable and head.width > 1):
         return "classification"
-    if wishes.regression is False:
+    if stated is not None:
         problem = "its answers do not sum to 1, so they are no probabilities"
         raise InputError(where, problem, "--softmax puts a softmax behind it, where they are scores of classes")
-    problem = f"its {head.width} answer(s) do not sum to 1: are they numbers of their own, or scores of classes?"
-    raise InputError(where, problem, "say --kind regression, or --softmax")
+    problem = (
+        f"the {head.width} answer(s) of {head.name!r} do not sum to 1: are they numbers of their own, or scores of classes?"
+    )
+    raise InputError(where, problem, "say --kind regression, or --softmax (of several heads: --kind once for each, in order)")
 
 
 def _names(wishes: ImportWishes, head: SourceHead, kind: Kind) -> tuple[str, ...]:
