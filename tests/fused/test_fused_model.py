@@ -103,13 +103,13 @@ def refused(folder: Path, graph: bytes, columns: int, outputs: int, **changes: A
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([helper.make_node("Sin", ["x"], ["y"], name="wave")], "operator Sin (node 'wave') cannot be compiled: it is not among"),
+        ([helper.make_node("Sin", ["x"], ["y"], name="wave")], "operator Sin (node 'wave') cannot be compiled: it is not"),
         ([helper.make_node("Sin", ["x"], ["y"])], "operator Sin (node 'y')"),
         ([helper.make_node("Cast", ["x"], ["y"], to=TensorProto.DOUBLE)], "casts to float64"),
         ([helper.make_node("Add", ["x", "gone"], ["y"])], "'gone' is not made by any node"),
         ([helper.make_node("Add", ["x", "three"], ["y"])], "shapes (1, 2) and (3,) do not go together"),
         ([helper.make_node("MatMul", ["x", "three"], ["y"])], "only a product with one matrix"),
-        ([helper.make_node("Neg", ["three"], ["z"]), helper.make_node("Identity", ["z"], ["y"])], "answers one row with 3 number(s)"),
+        ([helper.make_node("Neg", ["three"], ["y"])], "answers one row with 3 number(s)"),
         ([helper.make_node("Identity", ["three"], ["y"])], "the same for every row"),
         ([helper.make_node("Normalizer", ["x"], ["y"], domain="ai.onnx.ml", norm="L9")], "norm L9"),
         ([helper.make_node("Reshape", ["x", "five"], ["y"])], "does not take shape (5,)"),
@@ -188,7 +188,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     path = info.path / "model.onnx"
     content = path.read_bytes()
     path.write_bytes({"cut": content[: len(content) // 2], "text": b"not a graph at all", "empty": b""}[damage])
-    with pytest.raises(BundleError, match="model.onnx"):
+    with pytest.raises(BundleError, match=r"model\.onnx"):
         read_graph(info)
 
 
@@ -199,12 +199,12 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(data)
     info = _info(folder)
+    found: Graph | BundleError
     try:
         found = read_graph(info)
     except BundleError as e:
-        assert "model.onnx" in e.where
-    else:
-        assert isinstance(found, Graph)
+        found = e
+    assert isinstance(found, Graph) or "model.onnx" in found.where
 
 
 def _info(folder: Path) -> BundleInfo:

@@ -89,7 +89,7 @@ def test_a_fused_model_that_answers_otherwise_than_its_backend_is_refused(home: 
 
     def altered(self: OnnxBackend, info: object) -> object:
         found = graph(self, info)
-        found.weights["intercepts2"] = found.weights["intercepts2"] + np.float32(1e-3)
+        found.weights["intercepts2"] = found.weights["intercepts2"] + np.array([1e-3, 0, 0], np.float32)
         return found
 
     monkeypatch.setattr(OnnxBackend, "graph", altered)
@@ -123,7 +123,7 @@ def test_the_executor_answers_as_the_inline_one_does_on_any_columns_of_the_ring(
             meta["valid"] = number % 7 != 3
             ring.append(instrument, random.standard_normal(4).astype(np.float32), meta)
             place = (ring.head(instrument) - 1) % 8 + 8
-            compiled._run(fused.entry.table, instrument, instrument + 1, place)
+            compiled.run(fused.entry.table, instrument, instrument + 1, place)
             found, wanted = (executor.predict(instrument, started=0) for executor in (fused, inline))
             assert (found.verdict, found.row, fused.batch) == (wanted.verdict, wanted.row, inline.batch)
             np.testing.assert_allclose(found.outputs, wanted.outputs, atol=1e-6)
@@ -142,7 +142,7 @@ def test_an_answer_that_is_not_finite_has_failed(tmp_path: Path) -> None:
     meta = np.zeros((), ROW)
     meta["valid"] = 1
     ring.append(0, np.zeros(2, np.float32), meta)
-    compiled._run(executor.entry.table, 0, 1, 8)
+    compiled.run(executor.entry.table, 0, 1, 8)
     answer = executor.predict(0, started=0)
     assert (answer.verdict, answer.outputs) == (Verdict.FAILED, ())
     assert executor.first_failure == "answered a number that is not finite"

@@ -1,4 +1,4 @@
-"""Bench of one model call: the inline executor beside the bare runtime, on varied rows."""
+"""Bench of one model call: the inline executor beside the bare runtime, compiled models beside ONNX Runtime, on varied rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from vtframe.assemble.check import examine
 from vtframe.buffers.ring import RowRing
+from vtframe.cli.bench.fused import run_fused
 from vtframe.cli.bench.rows import Row, time_row
 from vtframe.clock import LiveClock
 from vtframe.domain import ROW
@@ -20,7 +21,7 @@ _YEAR_NS = 365 * 86_400 * 10**9
 
 
 def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
-    """One row for each model of the configuration."""
+    """One row for each model of the configuration; three each for a network and for trees, compiled."""
     examined = examine(config)
     examined.usable_parts()
     for name, bundle in examined.bundles.items():
@@ -46,3 +47,5 @@ def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
             baseline.append((after - middle) / 1e3)
         say(f"{name}: {len(bundle.columns)} columns, window {bundle.window}, {_CALLS:,} calls of each in turn")
         yield time_row(f"inference: {name} inline, row to prediction", "us", times, "the backend's call alone", baseline)
+    if "onnx" in examined.plugins.registries.model_backends.names():
+        yield from run_fused(examined.plugins.registries.model_backends.get("onnx")(), say)

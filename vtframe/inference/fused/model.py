@@ -20,21 +20,21 @@ _BOUND = 256  # rows of the staging buffer at most; longer batches are answered 
 class FusedModel:
     """A graph as one compiled function. Keeps api.Model's contract; a row of a batch has the same bits as that row alone.
 
-    ``operations`` is how many multiplications and steps through trees one row takes.
+    ``run`` is its entry (``buffers.entry``), ``operations`` how many multiplications and steps through trees one row takes.
     """
 
     def __init__(self, graph: Graph, bundle: BundleInfo, *, cache: KernelCache | None = None) -> None:
         """Raises BundleError naming the operator and node that cannot be compiled."""
         program = translate(graph, bundle)
         self.operations = program.operations
-        self._run = compile_program(program, window=bundle.window, dtype=bundle.dtype, cache=cache or KernelCache())
+        self.run = compile_program(program, window=bundle.window, dtype=bundle.dtype, cache=cache or KernelCache())
         self._window = (bundle.window, len(bundle.columns))
         self._dtype = np.dtype(bundle.dtype)
         self._program = program
         self._outputs = program.output.length
         self._last = bundle.window - 1
         self._kept: list[Any] = []  # arrays that compiled code has the addresses of
-        self._call: Any = _quiet(self._run) if settings.DISABLE_JIT else self._run
+        self._call: Any = _quiet(self.run) if settings.DISABLE_JIT else self.run
         self._stage()
         self._expect(1)
 
@@ -69,7 +69,7 @@ class FusedModel:
     @property
     def entry(self) -> int:
         """Where compiled code finds the model's entry (``buffers.entry``); valid while the model is open."""
-        return entry_address(self._run)
+        return entry_address(self.run)
 
     def _expect(self, count: int) -> None:
         """The next batches have ``count`` rows, until another comes."""
