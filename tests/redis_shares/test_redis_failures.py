@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from redis_server import RedisServer
 from shared_blocks import info, predictions, rows, settled, sink, until
-from vtframe_redis import Gap, SharedPredictions, SharedRows, read
+from vtframe_redis import Gap, Share, SharedPredictions, SharedRows, read
 from vtframe_redis.sink import RedisSink
 
 from vtframe.api import ConfigError
@@ -267,6 +267,7 @@ def test_a_stream_of_a_strangers_type_is_counted_as_dropped_and_told_once(
         publisher.close()
     assert streams(publisher)["rows"] == {"made": 4 * STEP, "published": 0, "dropped": 4 * STEP}
     assert streams(publisher)["predictions:m"] == {"made": 4 * STEP, "published": 4 * STEP, "dropped": 0}
+    assert Share.open(server.url).counts() == streams(publisher)
     refused = [record for record in caplog.records if "refused entries" in record.getMessage()]
     assert len(refused) == 1
     found = [item for item in read(server.url, streams=["predictions:m"]) if isinstance(item, SharedPredictions)]
