@@ -24,6 +24,11 @@ class LaneView(Protocol):
 
     @property
     def model(self) -> BundleInfo | None: ...
+    @property
+    def model_available(self) -> bool:
+        """False while no worker can answer for the lane's model: its rows are FAILED meanwhile."""
+        ...
+
     def now_ns(self) -> int:
         """Market clock, ns UTC."""
         ...

@@ -146,4 +146,5 @@ def _settings(table: ModelTable, *, waits: bool) -> PoolSettings:
         hang_ms=table.hang_ms,
         memory_mb=table.memory_mb,
         cpus=table.cpus,
+        keep_warm=table.keep_warm,
     )

@@ -59,6 +59,7 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     hang_ms: Annotated[int, Meta(ge=10)] = 2_000  # then a worker is put down
     memory_mb: Annotated[int, Meta(ge=1)] | None = None  # beyond it a worker is put down
     cpus: tuple[Annotated[int, Meta(ge=0)], ...] = ()  # one worker each, in order
+    keep_warm: bool = False  # spend idle time on calls whose answers nobody sees, so that a real one finds the caches hot
     backend: dict[str, Any] = {}  # settings of the bundle's backend: threads, device, ...
 
 

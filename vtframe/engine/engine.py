@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,12 @@ class ServedModel:
         self.executor = executor
         self.log = log
         self.lanes = tuple(lanes)
+        for lane in self.lanes:
+            lane.view.available = self.is_available
+
+    def is_available(self) -> bool:
+        """Whether the model can be asked now, as far as is known."""
+        return self.executor.available
 
 
 class _Elsewhere:
@@ -269,6 +276,17 @@ class Engine:
     def spins(self) -> bool:
         """Whether a model is to be waited for busily."""
         return any(not elsewhere.executor.rings for elsewhere in self._elsewhere)
+
+    def workers(self) -> dict[str, Any]:
+        """What became of the workers of models elsewhere; for the report."""
+        return {
+            elsewhere.model.name: {
+                "deaths": elsewhere.executor.deaths,
+                "answers_too_late": elsewhere.executor.dropped,
+                "first_failure": elsewhere.executor.first_failure,
+            }
+            for elsewhere in self._elsewhere
+        }
 
     @property
     def pending(self) -> int:

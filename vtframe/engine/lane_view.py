@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -67,6 +67,16 @@ class StrategyView:
         self.position = ledger.position
         self.feature = market.rows.value
         self._orders = orders
+        self.available: Callable[[], bool] = _always  # set where the lane's model is served
+
+    @property
+    def model_available(self) -> bool:
+        return self.available()
 
     def working(self, instrument: int) -> int:
         return self._orders.working(instrument, lane=self.lane)
+
+
+def _always() -> bool:
+    """A model in the engine's thread is there."""
+    return True

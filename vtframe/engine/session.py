@@ -227,6 +227,7 @@ class Session:
             wall_seconds=(time.perf_counter_ns() - self.began_ns) / 1e9,
             quality=self.quality.report(),
             drift=self.drift.report(),
+            workers=self.engine.workers(),
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),

@@ -109,9 +109,10 @@ class Pipeline:
         fused = fuse(layout, self.sampling, dtype, cache)
         self.source, self.digest = fused.source, fused.digest
         self._run: Callable[[Any, int, int], int] = _quietly(fused.run) if settings.DISABLE_JIT else fused.run
-        for placed in layout.placed if on_compile is not None else ():
+        tell = on_compile or str
+        for placed in layout.placed:
             if told := slow(placed.feature, placed.kernel):
-                on_compile(told)
+                tell(told)
 
         count = len(instruments)
         ticks = [instrument.tick_size for instrument in instruments]

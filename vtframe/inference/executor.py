@@ -45,6 +45,7 @@ class Executor:
     """
 
     batch_size = 1
+    available = True  # whether there is anything to ask; a pool loses its workers now and then
 
     def __init__(
         self,

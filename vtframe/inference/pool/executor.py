@@ -70,6 +70,7 @@ class PoolExecutor(Executor):
             backlog_window_ns=backlog_window_ns,
         )
         self.site = site
+        self._dropped = 0
         self._deaths: Counter[str] = Counter()  # of versions that left
         self._leaving: list[Site] = []  # of versions that were swapped out, until they have answered
         self._blocks = site.settings.overload == "block"
@@ -91,7 +92,7 @@ class PoolExecutor(Executor):
         return self.site.settings.wait == "sleep"
 
     @property
-    def available(self) -> bool:
+    def available(self) -> bool:  # type: ignore[override]  # it changes here
         """Whether a worker can answer."""
         return self.site.available
 
@@ -99,6 +100,11 @@ class PoolExecutor(Executor):
     def pending(self) -> int:
         """Requests that are neither answered nor closed."""
         return len(self.site.pending) + sum(len(site.pending) for site in self._leaving)
+
+    @property
+    def dropped(self) -> int:
+        """Answers that came after their request was closed."""
+        return self._dropped + sum(site.dropped for site in (self.site, *self._leaving))
 
     @property
     def deaths(self) -> dict[str, int]:
@@ -200,6 +206,7 @@ class PoolExecutor(Executor):
         for site in [site for site in self._leaving if not site.pending]:
             self._leaving.remove(site)
             self._deaths.update(site.staff.deaths)
+            self._dropped += site.dropped
             site.close()
         return settled
 

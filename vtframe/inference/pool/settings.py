@@ -24,4 +24,5 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch: int = 64  # requests that wait together and are answered by one call
     hang_ms: int = 2_000  # in one call, or without a sign of life: then the worker is put down
     memory_mb: int | None = None  # of a worker; beyond it the worker is put down; None: no limit
+    keep_warm: bool = False  # spend idle time on calls for nothing, so that a real one finds the caches hot
     cpus: tuple[int, ...] = ()  # one worker each, in order; empty: anywhere

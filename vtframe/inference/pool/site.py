@@ -162,6 +162,16 @@ class Site:
         """Whether an answer is there, after up to that many looks; if not, the next one rings ``done``."""
         return bool(self._run(self._handles, LISTEN, looks, 0, 0, 0))
 
+    def ask_all(self, instruments: int) -> int:
+        """Ask about the newest row of each of the first instruments, and wait busily for all answers; returns how many. For a
+        bench: no request is remembered, and no answer is kept."""
+        run, handles, heads = self._run, self._handles, self.arrays["heads"].tolist()
+        asked = [run(handles, SUBMIT, instrument, max(heads[instrument] - 1, 0), 0, 0) for instrument in range(instruments)]
+        answered = 0
+        while answered < len(asked):
+            answered += run(handles, COLLECT, _TAKEN, 0, 0, 0)
+        return answered
+
     def publish(self, instrument: int, head: int) -> None:
         """A row was made that nobody is asked about: workers must know how far the ring has come."""
         self.arrays["heads"][instrument] = head
@@ -246,6 +256,7 @@ class Site:
             work=self.work,
             done=self.done,
             wanted=wanted,
+            keep_warm=self.settings.keep_warm,
         )
 
     def _task(self, worker: int, launch: int) -> Task:
@@ -262,6 +273,7 @@ class Site:
             columns=self.columns,
             wait=self.settings.wait,
             spin_us=self.settings.spin_us,
+            keep_warm=self.settings.keep_warm,
             cpu=cpus[worker % len(cpus)] if cpus else None,
             work=self.work.descriptors,
             done=self.done.descriptors,

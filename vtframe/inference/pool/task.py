@@ -55,6 +55,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[int, ...]  # places of the bundle's columns in a row
     wait: Wait
     spin_us: int
+    keep_warm: bool
     cpu: int | None
     work: tuple[int, int]  # descriptors of the bell for workers
     done: tuple[int, int]  # and of the engine's

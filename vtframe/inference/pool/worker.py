@@ -45,6 +45,7 @@ def main(path: str) -> int:
             work=Bell(task.work),
             done=Bell(task.done),
             wanted=lambda: os.getppid() == task.parent,
+            keep_warm=task.keep_warm,
         )
     except Exception as e:  # noqa: BLE001 - whatever keeps a model from opening is told to the session, which says it
         data = str(e).encode()[: b.TEXT_BYTES - 1]
