@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import mmap
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from vtframe.api import BundleInfo, InputFeature, Label, Model, ModelBackend
 from vtframe.buffers.ring import RowRing
 from vtframe.buffers.segment import SegmentFolder
+from vtframe.cli.bench.fused import network_bundle
 from vtframe.cli.bench.rows import Row, rate_row, time_row
 from vtframe.clock import LiveClock
 from vtframe.domain import ROW
@@ -58,7 +60,7 @@ class ConstantBackend(ModelBackend):
     name = "constant"
     suffixes = (".txt",)
 
-    def open(self, bundle: BundleInfo) -> Model:  # noqa: ARG002 - whatever it is
+    def open(self, bundle: BundleInfo) -> Model:
         return _Constant()
 
 
@@ -115,14 +117,14 @@ class Bench:
         self.folder.close()
 
 
-def run(models: dict[str, tuple[BundleInfo, ModelBackend]], say: Callable[[str], None]) -> Iterator[Row]:
-    """``models`` are the configuration's."""
+def run_elsewhere(backend: ModelBackend | None, say: Callable[[str], None]) -> Iterator[Row]:
+    """``backend`` opens .onnx files; without it, or the package onnx, only round trips are measured."""
     with tempfile.TemporaryDirectory() as folder:
-        bundle = constant_bundle(Path(folder) / "constant")
-        yield from _round_trips(bundle, say)
-    for name, (described, backend) in models.items():
-        yield from _batches(name, described, backend, say)
-        yield from _warmth(name, described, backend, say)
+        yield from _round_trips(constant_bundle(Path(folder) / "constant"), say)
+        if backend is not None and importlib.util.find_spec("onnx") is not None:
+            network = network_bundle(Path(folder) / "network")
+            yield from _batches("MLP 32-64-32-3", network, backend, say)
+            yield from _warmth("MLP 32-64-32-3", network, backend, say)
 
 
 def constant_bundle(path: Path) -> BundleInfo:

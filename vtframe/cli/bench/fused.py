@@ -52,6 +52,11 @@ def run_fused(backend: ModelBackend, say: Callable[[str], None]) -> Iterator[Row
             runtime.close()
 
 
+def network_bundle(path: Path) -> BundleInfo:
+    """The network as a bundle in folder ``path``; needs the package onnx."""
+    return write_bundle(path, _describe(), {"model.onnx": _network((_WIDTH, 64, 32, 3))})
+
+
 def _calls(name: str, fused: FusedModel, runtime: Model, rows: NDArray[Any]) -> Iterator[Row]:
     called, inside, bound = [], [], []
     for k in range(_CALLS):

@@ -10,6 +10,7 @@ import numpy as np
 
 from vtframe.assemble.check import examine
 from vtframe.buffers.ring import RowRing
+from vtframe.cli.bench.elsewhere import run_elsewhere
 from vtframe.cli.bench.fused import run_fused
 from vtframe.cli.bench.rows import Row, time_row
 from vtframe.clock import LiveClock
@@ -21,7 +22,8 @@ _YEAR_NS = 365 * 86_400 * 10**9
 
 
 def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
-    """One row for each model of the configuration; three each for a network and for trees, compiled."""
+    """One row for each model of the configuration; three each for a network and for trees, compiled; models in
+    another process."""
     examined = examine(config)
     examined.usable_parts()
     for name, bundle in examined.bundles.items():
@@ -47,5 +49,8 @@ def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
             baseline.append((after - middle) / 1e3)
         say(f"{name}: {len(bundle.columns)} columns, window {bundle.window}, {_CALLS:,} calls of each in turn")
         yield time_row(f"inference: {name} inline, row to prediction", "us", times, "the backend's call alone", baseline)
-    if "onnx" in examined.plugins.registries.model_backends.names():
-        yield from run_fused(examined.plugins.registries.model_backends.get("onnx")(), say)
+    backends = examined.plugins.registries.model_backends
+    backend = backends.get("onnx")() if "onnx" in backends.names() else None
+    if backend is not None:
+        yield from run_fused(backend, say)
+    yield from run_elsewhere(backend, say)

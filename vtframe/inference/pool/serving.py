@@ -118,7 +118,7 @@ class Server:
         return count
 
     def _warm(self, predict: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
-        """Ask about the last window again. What the model raises then, it raises for a real row as well, and there it is told."""
+        """Ask about the last window again. What the model raises then, it raises for a real row too, and there it is told."""
         with suppress(Exception):
             predict(self._batch[:1])
         self._called = _now()
