@@ -29,7 +29,7 @@ FILE = "usdm_btcusdt_20240808.gz"
 
 
 def compiled_rows(material: Material, features: Sequence[Feature] | None = None) -> np.ndarray:
-    """Rows of a live book, by the very kernels that benches time: float32, so that rows by hand are rounded before comparison."""
+    """Rows of a live book, by the kernels that benches time: float32, so that rows by hand are rounded first."""
     pipeline = Pipeline(features or six_features(), material.instruments, material.rules)
     batches = list(pipeline.batch(material.frames, material.events))
     values = np.concatenate([batch.values for batch in batches])
