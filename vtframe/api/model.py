@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -52,6 +53,9 @@ class TrainingColumn(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     edges: tuple[float, ...]  # ascending
     shares: tuple[float, ...]  # one more than edges
+    memory: float = (
+        1.0  # rows after which another one says something new: n of them know as much as n / memory independent ones
+    )
 
 
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +127,11 @@ class ModelBackend(Part):
         """Write a model file into ``folder`` that answers 3 probabilities for windows of ``window`` rows of ``columns`` float32
         numbers, and return its path. The laws of model backends are tried on it; without one nothing can be tried."""
         return None
+
+    @classmethod
+    def runtimes(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Other ways to run a model that this machine has, by name with the settings that choose them, such as a GPU."""
+        return {}
 
     def open(self, bundle: BundleInfo) -> Model:
         """Load the model, check its shapes, and return it ``calibrated``; raises BundleError naming the file."""

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from vtframe.api import BundleInfo
 from vtframe.cli.model_backends import backend_class
+from vtframe.cli.model_bench import bench_model
 from vtframe.cli.model_import import import_model
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.verify import Check, verify_model
@@ -30,6 +31,7 @@ def model() -> None:
 
 
 model.add_command(import_model)
+model.add_command(bench_model)
 
 
 @model.command()

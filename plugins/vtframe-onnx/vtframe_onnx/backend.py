@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -12,7 +13,7 @@ from vtframe.api import BundleError, BundleInfo, Graph, Model, ModelBackend, cal
 from vtframe_onnx.example import write_example
 from vtframe_onnx.graph import read_graph
 from vtframe_onnx.model import OnnxModel
-from vtframe_onnx.providers import Provider, check_used, choose
+from vtframe_onnx.providers import Provider, check_used, choose, is_built_in
 from vtframe_onnx.shapes import check_answer, input_shape, one_line, output_names
 
 _SILENT = 4  # onnxruntime's FATAL: what goes wrong is raised, and told once
@@ -35,6 +36,12 @@ class OnnxBackend(ModelBackend):
     @classmethod
     def example(cls, folder: Path, *, window: int, columns: int) -> Path | None:
         return write_example(folder, window=window, columns=columns)
+
+    @classmethod
+    def runtimes(cls) -> Mapping[str, Mapping[str, Any]]:
+        import onnxruntime  # noqa: PLC0415 - heavy
+
+        return {name: {"providers": (name,)} for name in ("cuda", "tensorrt") if is_built_in(onnxruntime, name)}
 
     def open(self, bundle: BundleInfo) -> Model:
         path = bundle.path / bundle.file

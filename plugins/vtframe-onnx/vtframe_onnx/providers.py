@@ -1,4 +1,4 @@
-"""Which of ONNX Runtime's execution providers a model runs on; where one is missing that is an error, unless asked otherwise."""
+"""Which of ONNX Runtime's execution providers a model runs on; one that is missing is an error, unless asked otherwise."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def choose(
         elif not fallback:
             raise missing(onnxruntime, name, where, f"has {', '.join(there)}")
     return [*chosen, _NAMES["cpu"]]
+
+
+def is_built_in(onnxruntime: Any, name: Provider) -> bool:
+    """Whether this ONNX Runtime has the provider; its libraries may still be missing."""
+    return _NAMES[name] in onnxruntime.get_available_providers()
 
 
 def check_used(onnxruntime: Any, session: Any, providers: Sequence[Provider], *, fallback: bool, where: str) -> None:

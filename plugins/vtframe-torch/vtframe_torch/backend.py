@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -36,6 +36,12 @@ class TorchBackend(ModelBackend):
     @classmethod
     def example(cls, folder: Path, *, window: int, columns: int) -> Path | None:
         return write_example(folder, window=window, columns=columns)
+
+    @classmethod
+    def runtimes(cls) -> Mapping[str, Mapping[str, Any]]:
+        import torch  # noqa: PLC0415 - heavy
+
+        return {"cuda": {"device": "cuda"}} if torch.cuda.is_available() else {}
 
     def open(self, bundle: BundleInfo) -> Model:
         path = bundle.path / bundle.file
