@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from library_cases import recording, table
 
+from vtframe.assemble.check import examine
 from vtframe.builtin.features import fit_adjusted_microprice
 
 
@@ -45,3 +51,30 @@ def test_recorded_books_give_an_odd_table_that_grows_with_imbalance(data: Path) 
 def test_books_that_do_not_follow_each_other_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="no two successive books with both sides and a spread of 1 to 2 ticks among 3"):
         fit_adjusted_microprice([1, 1, 1], [2, 9, 2], [1, 1, 1], [1, 1, 1])
+
+
+def fit(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, str(root / "models" / "fit_microprice.py"), *arguments]
+    return subprocess.run(script, capture_output=True, text=True, check=False)
+
+
+def test_the_script_prints_a_table_that_a_configuration_takes(root: Path, data: Path, tmp_path: Path) -> None:
+    with gzip.open(data / "binance" / "usdm_btcusdt_20240808.gz") as file:
+        (tmp_path / "part.gz").write_bytes(gzip.compress(b"".join(itertools.islice(file, 22_000))))
+    done = fit(root, str(tmp_path / "part.gz"), "--spreads", "1", "--shares", "4")
+    assert done.returncode == 0, done.stderr
+    (feature,) = tomllib.loads(done.stdout)["features"]
+    recorded = recording(tmp_path / "part.gz", 22_000)
+    t = table(recorded)
+    ours = fit_adjusted_microprice(t.bp[:, 0], t.ap[:, 0], t.bq[:, 0], t.aq[:, 0], tick_size=t.tick, shares=4, spreads=1)
+    np.testing.assert_allclose(feature["table"], ours, atol=1e-6)
+    (tmp_path / "session.toml").write_text(f'[feed]\nuse = "recording"\npaths = ["part.gz"]\n{done.stdout}')
+    examined = examine(tmp_path / "session.toml")
+    assert [one.feature.name for one, _ in examined.features] == ["adjusted_microprice"]
+
+
+def test_the_script_says_what_is_wrong_with_its_files(root: Path, tmp_path: Path) -> None:
+    missing = fit(root, str(tmp_path / "none.gz"))
+    assert missing.returncode != 0
+    assert "none.gz" in missing.stderr
+    assert "Traceback" not in missing.stderr
