@@ -205,6 +205,7 @@ def _print(found: Imported) -> None:
     table.add_row("hash", bundle.hash)
     table.add_row("model", f"{bundle.file}, {bundle.backend} backend")
     table.add_row("original", f"equal within {agreement.largest:.1e} on {agreement.rows:,} rows")
+    table.add_row("fused", str(bundle.provenance["conversion"]["compiled"]))
     moves = zip(bundle.classes, bundle.expected_move_bps, strict=True)
     table.add_row("worth", ", ".join(f"{name} {move:+.4g} bps" for name, move in moves))
     for name, value in bundle.metrics.items():

@@ -1,4 +1,4 @@
-"""An opened estimator. It works in the precision that scikit-learn chooses; its answers become float32 at the end."""
+"""An opened estimator. It is asked in float64, as it was most likely fitted; its answers become float32 at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class SklearnModel:
             raise ValueError(f"found a batch of shape {batch.shape}, expected (n, {self._window[0]}, {self._window[1]}), n > 0")
         if self._bounded_in != threading.get_ident():
             self._bound_threads()
-        answer = np.asarray(self._ask(batch.reshape(len(batch), -1)))
+        rows = batch.reshape(len(batch), -1).astype(np.float64)  # a scaler would round as its input does
+        answer = np.asarray(self._ask(rows))
         return np.ascontiguousarray(answer.reshape(len(batch), self._outputs), np.float32)
 
     def close(self) -> None:

@@ -50,13 +50,11 @@ def open_xgboost(booster: Any, job: Job, *, window: int, dtype: str) -> Original
     classify = objective.startswith(("binary:", "multi:"))
     booster.feature_names = booster.feature_types = None  # the converter wants them numbered
     booster.set_param({"nthread": 1})
+    if objective == "multi:softmax":  # the same model, which would answer labels
+        booster.set_param({"objective": "multi:softprob"})
 
     def ask(rows: NDArray[Any]) -> NDArray[np.float64]:
         given = xgboost.DMatrix(rows.reshape(len(rows), -1))
-        if objective == "multi:softmax":  # answers labels; its probabilities are the margins' softmax
-            margins = booster.predict(given, output_margin=True).astype(np.float64)
-            powers = np.exp(margins - margins.max(axis=1, keepdims=True))
-            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
         return _columns(booster.predict(given), classify=classify)
 
     outputs = max(1, int(learner["learner_model_param"]["num_class"]), int(learner["learner_model_param"].get("num_target", 1)))

@@ -36,12 +36,17 @@ def convert(job: Job, rows: NDArray[Any], folder: Path, *, trust_pickle: bool) -
         raise InputError(where, problem, f"it can be kept as {' or '.join(FORMS[job.source.kind])}")
     (folder / JOB).write_bytes(msgspec.json.encode(job, enc_hook=str))
     np.save(folder / ROWS, rows, allow_pickle=False)
-    command = [sys.executable, "-m", "vtframe.inference.importing.child", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if done.returncode not in {0, 2} or not (folder / FACTS).is_file():
-        last = (done.stderr.strip().splitlines() or [""])[-1]
-        raise InputError(where, f"ended the process that opened it (exit code {done.returncode}): {last}"[:500])
+    code, last = _open_elsewhere(folder)
+    if code not in {0, 2} or not (folder / FACTS).is_file():
+        raise InputError(where, f"ended the process that opened it (exit code {code}): {last}"[:500])
     found = msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts | Refusal, strict=True)
     if isinstance(found, Refusal):
         raise InputError(found.where, found.problem, found.hint)
     return found, np.load(folder / ANSWERS, allow_pickle=False)
+
+
+def _open_elsewhere(folder: Path) -> tuple[int, str]:
+    """Do the job in a process of its own: its exit code, and the last that it said."""
+    command = [sys.executable, "-m", "vtframe.inference.importing.child", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    return done.returncode, (done.stderr.strip().splitlines() or [""])[-1]

@@ -6,17 +6,21 @@ import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vtframe import __version__
-from vtframe.api import BundleInfo, Calibrator, Head, InputFeature, Model, ModelBackend
+from vtframe.api import BundleError, BundleInfo, Calibrator, Head, InputFeature, Model, ModelBackend
 from vtframe.errors import InputError
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_files import file_hash
 from vtframe.inference.bundle_format import Description, Input, Output, Provenance
+from vtframe.inference.drift.reference import training_columns
+from vtframe.inference.fused.check import check_against
+from vtframe.inference.fused.model import FusedModel
 from vtframe.inference.importing.compare import Agreement, answers, compare, refuse, sample_rows
 from vtframe.inference.importing.convert import convert
 from vtframe.inference.importing.fit import fit
@@ -77,7 +81,8 @@ def make_bundle(
                 agreement = compare(model, mine, original, sampled)
                 if agreement.largest <= wishes.tolerance:
                     finished = _measure(candidate, wishes, rows, unseen, model)
-                    finished = _state(finished, wishes, agreement, facts, precision=precision)
+                    compiled = _compiled(backend(facts.backend), tried, model, mine)
+                    finished = _state(finished, wishes, agreement, facts, precision=precision, compiled=compiled)
                     return Imported(
                         bundle=write_bundle(out, finished, {facts.file: content}, replace=replace), agreement=agreement
                     )
@@ -86,6 +91,21 @@ def make_bundle(
     skops = " or keep the original: --as skops" if "skops" in FORMS[wishes.source.kind] and job.form != "skops" else ""
     hint = f"nothing was written; state a --tolerance that you can trade with{',' if skops else ''}{skops}"
     raise refuse(where, tried, agreement, rows, tolerance=wishes.tolerance, hint=hint)
+
+
+def _compiled(backend: ModelBackend, bundle: BundleInfo, model: Model, windows: NDArray[Any]) -> str:
+    """Whether it runs with ``where = "fused"``, compared on the same rows; that it does not is no fault of the model's."""
+    try:
+        compiled = FusedModel(backend.graph(bundle), bundle)
+    except BundleError as e:
+        return f"no: {e.problem}"
+    try:
+        found = check_against(compiled, model, windows, where=str(bundle.file))
+    except BundleError as e:
+        return f"no: {e.problem}"
+    finally:
+        compiled.close()
+    return f"yes, within {found.largest:.1e} of its backend on {found.rows} rows"
 
 
 def _describe(wishes: ImportWishes, rows: RowSet, facts: Facts, original: NDArray[np.float64]) -> Description:
@@ -166,6 +186,8 @@ def _measure(description: Description, wishes: ImportWishes, rows: RowSet, unsee
         unseen.direction(unseen.test),
         unseen.moves(unseen.test),
     )
+    seen = rows.windows(unseen.seen, 1, columns)[:, 0, :]
+    given = msgspec.structs.replace(description.input, training=training_columns(seen, columns) if len(seen) else {})
     measured = msgspec.structs.replace(
         output,
         expected_move_bps=worth.expected_move_bps + (0.0,) * (len(output.classes) - width),
@@ -183,7 +205,7 @@ def _measure(description: Description, wishes: ImportWishes, rows: RowSet, unsee
         metrics=worth.metrics,
         baselines=worth.baselines,
     )
-    return msgspec.structs.replace(description, output=measured, provenance=provenance)
+    return msgspec.structs.replace(description, input=given, output=measured, provenance=provenance)
 
 
 def _told(head: Head) -> str:
@@ -211,7 +233,13 @@ def _ask(model: Model, rows: RowSet, chosen: NDArray[np.int64], window: int, col
 
 
 def _state(
-    description: Description, wishes: ImportWishes, agreement: Agreement, facts: Facts, *, precision: str
+    description: Description,
+    wishes: ImportWishes,
+    agreement: Agreement,
+    facts: Facts,
+    *,
+    precision: str,
+    compiled: str,
 ) -> Description:
     made = description.provenance
     computes = ", computing in float64" if precision == "float64" else ""
@@ -227,6 +255,7 @@ def _state(
             "tolerance": wishes.tolerance,
             "largest_difference": float(f"{agreement.largest:.3g}"),
             "worst_row": agreement.worst,
+            "compiled": compiled,
         },
     )
     return msgspec.structs.replace(description, provenance=provenance)

@@ -18,6 +18,7 @@ class Unseen(msgspec.Struct, frozen=True, kw_only=True):
     """Rows by number, oldest first. Between the parts, and before the first, labels that would reach across are left out."""
 
     labels: Labels
+    seen: NDArray[np.int64]  # valid rows before the first unseen one; empty where all are unseen
     fitting: NDArray[np.int64]  # for a calibrator; empty where none is asked for
     test: NDArray[np.int64]
     horizon_ns: int
@@ -65,6 +66,7 @@ def choose_unseen(wishes: ImportWishes, rows: RowSet) -> Unseen | None:
         raise InputError(str(rows.path), problem, "make rows of a longer recording, or a greater share with --unseen")
     return Unseen(
         labels=labels,
+        seen=usable[rows.ts_recv[usable] < rows.ts_recv[labeled[first]]] if first else usable[:0],
         fitting=fitting,
         test=test,
         horizon_ns=max(1, int(np.median(labels.end[test] - rows.ts_recv[test]))),
