@@ -147,3 +147,15 @@ def test_what_a_symbol_says_of_a_contract() -> None:
         INVERSE,
         LINEAR,
     ]
+
+
+def test_a_depth_that_begins_with_zero_is_no_topic_of_a_book() -> None:
+    """Found by fuzzing with bounds checked: the scanner took orderbook.050 for orderbook.50."""
+    from vtframe_bybit import examples
+
+    codec, records = opened(BybitCodec(), examples.INSTRUMENTS), Records()
+    picture = next(message for message in examples.MESSAGES if b'"orderbook.50.ETHUSDT"' in message)
+    assert decoded(codec, picture, records) == "orderbook"
+    assert records.n_frames == 1
+    assert decoded(codec, picture.replace(b".50.", b".050."), records) == "orderbook"
+    assert records.n_frames == 0

@@ -76,7 +76,7 @@ KEY_OP, KEY_s, KEY_b, KEY_a, KEY_u = packed(b"op"), packed(b"s"), packed(b"b"), 
 KEY_T, KEY_S, KEY_p, KEY_v, KEY_BT, KEY_L = packed(b"T"), packed(b"S"), packed(b"p"), packed(b"v"), packed(b"BT"), packed(b"L")
 WORD_SNAPSHOT, WORD_DELTA, WORD_BUY, WORD_SELL = packed(b"snapshot"), packed(b"delta"), packed(b"Buy"), packed(b"Sell")
 ORDERBOOK, PUBLIC_TRADE = literal(b"orderbook."), literal(b"publicTrade.")
-POINT = 46
+POINT, ZERO = 46, 48
 
 
 def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
@@ -89,9 +89,10 @@ def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
     if at < 0:
         return at
     if same(text, start, start + len(ORDERBOOK), ORDERBOOK):
+        zero = peek(text, start + len(ORDERBOOK)) == ZERO  # 050 is not the topic of depth 50
         depth, _, start = scan_digits(text, start + len(ORDERBOOK), 4)
         row = find_symbol(text, start + 1, stop, 0, symbols)
-        if row < 0 or peek(text, start) != POINT or depth != symbols[row, DEPTH]:
+        if row < 0 or zero or peek(text, start) != POINT or depth != symbols[row, DEPTH]:
             return OTHER
         return read_book(text, at, out, symbols[row], row, symbols)
     if same(text, start, start + len(PUBLIC_TRADE), PUBLIC_TRADE):
