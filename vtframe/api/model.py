@@ -53,9 +53,8 @@ class TrainingColumn(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     edges: tuple[float, ...]  # ascending
     shares: tuple[float, ...]  # one more than edges
-    memory: float = (
-        1.0  # rows after which another one says something new: n of them know as much as n / memory independent ones
-    )
+    memory: float = 1.0  # rows after which another one says something new: n of them are worth n / memory independent ones
+    bin_memory: float = 1.0  # the same of the shares of the bins
 
 
 class BundleInfo(msgspec.Struct, frozen=True, kw_only=True):

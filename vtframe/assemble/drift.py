@@ -11,6 +11,7 @@ from vtframe.domain import Answer
 from vtframe.errors import Fault, nearest
 from vtframe.inference.drift import DriftRule, Thresholds
 from vtframe.inference.drift.change import available
+from vtframe.inference.drift.reference import by_chance
 from vtframe.inference.quality import predicts_direction
 from vtframe.journal.reader import JournalReader
 from vtframe.journal.records import DriftJudged
@@ -30,6 +31,35 @@ def check_drift(config: Config, bundles: Mapping[str, BundleInfo], faults: list[
         bundle = bundles.get(rule.model)
         if bundle is not None:
             faults += _against_bundle(rule, bundle, place)
+
+
+def drift_warnings(config: Config, bundles: Mapping[str, BundleInfo]) -> list[str]:
+    """Rules that would speak without drift: rows that follow each other are alike, and a short window of them is no sample."""
+    told = []
+    for number, rule in enumerate(config.drift, 1):
+        bundle = bundles.get(rule.model)
+        thresholds = rule.thresholds().values()
+        if bundle is None or rule.watch != "inputs" or not thresholds:
+            continue
+        known = [(name, bundle.training[name]) for name in rule.columns or bundle.columns if name in bundle.training]
+        if not known:
+            continue
+        size = "bin_memory" if rule.measure == "psi" else "memory"
+        memories = {name: float(getattr(column, size)) for name, column in known}
+        name = max(memories, key=lambda one: memories[one])
+        column, memory = bundle.training[name], memories[name]
+        alike = f"rows of {name} resemble those {memory:,.0f} rows before"
+        if rule.measure == "adwin":
+            if rule.every < memory:
+                told.append(f"drift rule {number}: {alike}, and every = {rule.every:,}: ADWIN may tell changes that are none")
+            continue
+        expected = by_chance(column, rule.measure, rule.window)
+        if min(thresholds) < expected:
+            told.append(
+                f"drift rule {number}: {alike}, so {rule.measure} over {rule.window:,} rows may reach {expected:.2g} by "
+                f"chance: {min(thresholds):g} is too low, or the window too short"
+            )
+    return told
 
 
 def drift_rules(config: Config) -> list[DriftRule]:

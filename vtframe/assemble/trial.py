@@ -11,6 +11,7 @@ import msgspec
 
 from vtframe.api import Feature, FeedContext
 from vtframe.assemble.check import Examined
+from vtframe.assemble.drift import drift_warnings
 from vtframe.assemble.model_backend import open_model
 from vtframe.clock import EventClock
 from vtframe.config import Place, in_order
@@ -55,7 +56,7 @@ def warnings(examined: Examined, instruments: Sequence[str]) -> list[str]:
         if unknown:
             trained = ", ".join(bundle.instruments)
             told.append(f"model {name!r} was trained on {trained}, and decides about {', '.join(unknown)} all the same")
-    return told
+    return told + drift_warnings(examined.config, examined.bundles)
 
 
 def _look_at_feed(examined: Examined, announce: Callable[[str], None], faults: list[Fault]) -> Sequence[Instrument]:

@@ -207,6 +207,10 @@ def _check_training(where: str, training: TrainingColumn, *, known: bool) -> Non
         raise BundleError(f"{where} edges", "expected finite numbers in ascending order, at least one")
     if len(shares) != len(edges) + 1:
         raise BundleError(f"{where} shares", f"found {len(shares)}, expected one more than edges: {len(edges) + 1}")
+    for key in ("memory", "bin_memory"):
+        value = getattr(training, key)
+        if not (math.isfinite(value) and value >= 1):
+            raise BundleError(f"{where} {key}", f"found {value}, expected a number of rows, at least 1")
     if len(shares) > MOST_BINS:
         raise BundleError(f"{where} shares", f"found {len(shares)}, expected at most {MOST_BINS}")
     if not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
