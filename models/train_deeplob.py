@@ -16,6 +16,7 @@ import click
 import numpy as np
 import torch
 from deeplob import WINDOW, DeepLOB
+from numpy.typing import NDArray
 
 from vtframe.api import ModelBackend
 from vtframe.assemble.data_set import DataSetRun, DataSetWishes
@@ -52,6 +53,12 @@ def rows_of(data: Path, folder: Path) -> RowSet:
     return read_rows(out)
 
 
+def mirror(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The market with its sides exchanged, where up is down: the trend of a few minutes is not to be learnt."""
+    levels = rows.reshape(*rows.shape[:-1], -1, 4)[..., [2, 3, 0, 1]] * np.array([-1, 1, -1, 1], np.float32)
+    return levels.reshape(rows.shape)
+
+
 def train(rows: RowSet, *, epochs: int) -> DeepLOB:
     """Fit on the first windows by time, less those whose label reaches beyond them."""
     torch.manual_seed(SEED)
@@ -63,7 +70,8 @@ def train(rows: RowSet, *, epochs: int) -> DeepLOB:
     labeled = usable[labels.there[usable]]
     seen = labeled[: int(len(labeled) * SEEN) - HORIZON_ROWS]
     model = DeepLOB()
-    model.fit_scale(torch.from_numpy(rows.values[: seen[-1] + 1][rows.valid[: seen[-1] + 1]]))
+    early = rows.values[: seen[-1] + 1][rows.valid[: seen[-1] + 1]]
+    model.fit_scale(torch.from_numpy(np.concatenate([early, mirror(early)])))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
     targets = labels.direction.astype(np.int64) + 1
     order = np.random.default_rng(SEED)
@@ -71,12 +79,14 @@ def train(rows: RowSet, *, epochs: int) -> DeepLOB:
     for epoch in range(epochs):
         total = 0.0
         for chosen in np.array_split(order.permutation(seen), len(seen) // BATCH):
-            scores = model.scores(torch.from_numpy(rows.windows(chosen, WINDOW)))
-            loss = torch.nn.functional.cross_entropy(scores, torch.from_numpy(targets[chosen]))
+            windows, target = rows.windows(chosen, WINDOW), targets[chosen]
+            turned = order.random(len(chosen)) < 0.5
+            windows[turned], target[turned] = mirror(windows[turned]), 2 - target[turned]
+            loss = torch.nn.functional.cross_entropy(model.scores(torch.from_numpy(windows)), torch.from_numpy(target))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss) * len(chosen)
+            total += float(loss.detach()) * len(chosen)
         print(f"  epoch {epoch + 1}: training log loss {total / len(seen):.4f} on {len(seen)} windows", flush=True)
     return model.eval()
 
@@ -84,7 +94,7 @@ def train(rows: RowSet, *, epochs: int) -> DeepLOB:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), default=os.environ.get("VTFRAME_DATA"))
 @click.option("--out", type=click.Path(path_type=Path), default=HERE / "deeplob", show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), default=4, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
 def main(*, data: Path | None, out: Path, epochs: int) -> None:
     """Train, convert, compare, calibrate and judge; replaces the bundle at --out."""
     if data is None:

@@ -174,6 +174,10 @@ def _measure(description: Description, wishes: ImportWishes, rows: RowSet, unsee
     columns = tuple(column for feature in description.input.features for column in feature.columns)
     head = (output.heads or (Head(name="probabilities", outputs=output.classes),))[0]
     width = len(head.outputs)
+    if head.kind == "classification" and not set(head.outputs) <= set(SIGNS):
+        problem = f"its classes are {', '.join(head.outputs)}; what rows are labeled with is down, flat and up"
+        hint = "name its outputs so (--outputs), or state what they are worth: --expected-move-bps and the others"
+        raise InputError(str(wishes.source), problem, hint)
     calibrator, told, counts = None, "probabilities: as the model answers them", {}
     if wishes.calibrate is not None:
         calibrator = _fit(wishes, rows, unseen, _ask(model, rows, unseen.fitting, wishes.window, columns)[:, :width], head)

@@ -51,7 +51,7 @@ def choose_columns(job: Job, names: Sequence[str] | None, width: int | None, *, 
     if job.asked:
         chosen = job.asked
     else:
-        own = [name for name in names or () if not _NUMBERED.fullmatch(str(name))]
+        own = [str(name) for name in (() if names is None else names) if not _NUMBERED.fullmatch(str(name))]
         missing = [name for name in own if name not in job.columns]
         if missing:
             problem = f"was fitted on columns that the rows do not have: {', '.join(missing)}; the rows have {there}"
