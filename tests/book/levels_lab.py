@@ -10,7 +10,7 @@ import numpy as np
 
 from vtframe.book import Books
 from vtframe.book import meta as m
-from vtframe.book.levels import change, clear, note_best, take_level, truncate
+from vtframe.book.levels import after_level, change, clear, level_at, note_best, truncate
 from vtframe.domain import SequenceRule, Side
 from vtframe.kernels.bind import Binder
 
@@ -39,7 +39,8 @@ def play(tape: Any, near: Any, far: Any, meta: Any, seen: Any) -> None:
         for index in range(2):
             key, place = meta[m.BEST + index], meta[m.FAR + index] - 1
             for k in range(min(SHOWN, meta[m.N_BIDS + index])):
-                price, quantity, key, place = take_level(near, far, meta, index, key, place)
+                price, quantity = level_at(near, far, meta, index, key, place)
+                key, place = after_level(near, far, meta, index, key, place)
                 seen[row, 5 + 2 * SHOWN * index + 2 * k] = price
                 seen[row, 6 + 2 * SHOWN * index + 2 * k] = quantity
 

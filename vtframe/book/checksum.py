@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vtframe.book import meta as m
-from vtframe.book.levels import take_level
+from vtframe.book.levels import after_level, level_at
 from vtframe.domain import ChecksumRule
 
 _POLYNOMIAL = 0xEDB88320  # CRC-32 of ISO 3309, reflected: zlib's
@@ -85,7 +85,8 @@ def feed_level(
     """Price and quantity of one level, each after a separator, where there is one; ``first``: nothing stands before it.
 
     The level is the better of the two that ``levels.is_near`` takes; returned with the crc are those after it."""
-    price, quantity, key, place = take_level(near, far, meta, side, key, place)
+    price, quantity = level_at(near, far, meta, side, key, place)
+    key, place = after_level(near, far, meta, side, key, place)
     separator = rule >> _SEPARATOR
     if separator and not first:
         crc = feed_byte(crc, U64(separator))

@@ -223,14 +223,18 @@ def is_near(far: Any, meta: Any, index: int, key: int, place: int) -> Any:
     return key * meta[m.TICK] > (1 - 2 * index) * far[index, 0, place]
 
 
-def take_level(near: Any, far: Any, meta: Any, index: int, key: int, place: int) -> tuple[int, int, int, int]:
-    """Price and quantity of the better of those two, and the two that are the best after it. There is one."""
+def level_at(near: Any, far: Any, meta: Any, index: int, key: int, place: int) -> tuple[Any, Any]:
+    """Price and quantity of the better of those two. There is one."""
     if is_near(far, meta, index, key, place):
-        size = meta[m.WINDOW]
-        quantity = near[index, key & (size - 1)]
-        after = best_from(near, index, size, meta[m.BASE + index], key - 1)
-        return (1 - 2 * index) * key * meta[m.TICK], quantity, after, place
-    return far[index, 0, place], far[index, 1, place], key, place - 1
+        return (1 - 2 * index) * key * meta[m.TICK], near[index, key & (meta[m.WINDOW] - 1)]
+    return far[index, 0, place], far[index, 1, place]
+
+
+def after_level(near: Any, far: Any, meta: Any, index: int, key: int, place: int) -> tuple[Any, Any]:
+    """The two that are the best after it: from ``meta[BEST]`` and the last one in ``far`` on, this goes through a side."""
+    if is_near(far, meta, index, key, place):
+        return best_from(near, index, meta[m.WINDOW], meta[m.BASE + index], key - 1), place
+    return key, place - 1
 
 
 def note_best(near: Any, far: Any, meta: Any) -> Any:
@@ -239,13 +243,7 @@ def note_best(near: Any, far: Any, meta: Any) -> Any:
     for index in range(2):
         price = quantity = 0
         if meta[m.N_BIDS + index] > 0:
-            best, last = meta[m.BEST + index], meta[m.FAR + index] - 1
-            if is_near(far, meta, index, best, last):
-                price = (1 - 2 * index) * best * meta[m.TICK]
-                quantity = near[index, best & (meta[m.WINDOW] - 1)]
-            else:
-                price = far[index, 0, last]
-                quantity = far[index, 1, last]
+            price, quantity = level_at(near, far, meta, index, meta[m.BEST + index], meta[m.FAR + index] - 1)
         column = m.BID + 2 * index
         if meta[column] != price or meta[column + 1] != quantity:
             meta[column] = price

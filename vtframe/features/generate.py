@@ -45,7 +45,7 @@ def _lines(layout: Plan, sampling: Sampling, dtype: str) -> Iterator[str]:
     yield "        follow(followers, before, control, ints, rows)"
     yield "        return code"
     yield f"    if control[{at.MODE}] == {at.REPLAY}:"
-    yield "        return replay(frames, events, first, last, near, far, ints, floats, control)"
+    yield "        return replay(frames, events, first, last, near, far, ints, control)"
     yield f"    finish(control[{at.INPUT}], control[{at.TS_RECV}], first, near, far, ints, floats, values, rows, control)"
     yield "    follow(followers, before, control, ints, rows)"
     yield f"    return {at.DONE}"

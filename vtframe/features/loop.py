@@ -12,7 +12,8 @@ import numpy as np
 
 from vtframe.book import meta as m
 from vtframe.book.checksum import verified
-from vtframe.book.levels import LOWEST, change, clear, fits, is_crossed, note_best, take_level, truncate
+from vtframe.book.frame import ASKS, BIDS, CLEAR_EVENT, CLEARED, DELTA_EVENT, WRONG, apply, end_frame, is_wrong, touches
+from vtframe.book.levels import LOWEST, after_level, change, clear, fits, is_crossed, level_at, note_best
 from vtframe.book.sequence import BROKEN, NONE, OLD, check, mark_gap
 from vtframe.domain import BookState, EventFlag, EventKind, FrameKind
 from vtframe.features import layout as at
@@ -33,8 +34,6 @@ DEPTH_FRAME = int(FrameKind.DEPTH)
 SNAPSHOT_FRAME = int(FrameKind.SNAPSHOT)
 TRADE_FRAME = int(FrameKind.TRADE)
 STATUS_FRAME = int(FrameKind.STATUS)
-DELTA_EVENT = int(EventKind.BOOK_DELTA)
-CLEAR_EVENT = int(EventKind.BOOK_CLEAR)
 TRADE_EVENT = int(EventKind.TRADE)
 GAP_FLAG = int(EventFlag.GAP)
 IN_STREAM_FLAG = int(EventFlag.IN_STREAM)
@@ -129,7 +128,10 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, near: Any, far: An
         mark_gap(n)
         return at.PEND, EVERY == FRAME or EVERY == BBO
     ts_recv = frame["ts_recv"]
-    touched = apply(events, begin, end, ts_recv, near, far, n, f, WITH_DELTAS)
+    if WITH_DELTAS:
+        touched = apply_and_tell(events, begin, end, ts_recv, near, far, n, f)
+    else:
+        touched = apply(events, begin, end, near, far, n)
     if touched == WRONG:
         return at.BAD, False
     n[m.FIRST] = 0
@@ -153,13 +155,8 @@ def take_depth(frame: Any, events: Any, begin: int, end: int, near: Any, far: An
     return at.DONE, EVERY == FRAME or (EVERY == BBO and moved)
 
 
-BIDS, ASKS = 1, 2  # sides of which one of the best levels was touched
-CLEARED = 7  # both: the frame emptied the book
-WRONG = -8  # an event that a codec must not make
-
-
-def apply(events: Any, begin: int, end: int, ts_recv: int, near: Any, far: Any, n: Any, f: Any, hooks: bool) -> int:
-    """Apply a frame's level changes; returns which sides' best levels they touched, CLEARED or WRONG."""
+def apply_and_tell(events: Any, begin: int, end: int, ts_recv: int, near: Any, far: Any, n: Any, f: Any) -> int:
+    """What ``book.frame.apply`` does, and every change told to the features; from a CLEAR on they are told nothing."""
     touched = 0
     for index in range(begin, end):
         event = events[index]
@@ -168,15 +165,11 @@ def apply(events: Any, begin: int, end: int, ts_recv: int, near: Any, far: Any, 
             side = event["side"]
             price = event["price"]
             quantity = event["quantity"]
-            if (side != 1 and side != -1) or quantity < 0:
+            if is_wrong(side, quantity):
                 return WRONG
             previous = change(near, far, n, side, price, quantity)
-            if side == 1:
-                if price >= n[m.LIMIT]:
-                    touched |= BIDS
-            elif -price >= n[m.LIMIT + 1]:
-                touched |= ASKS
-            if hooks and touched != CLEARED:
+            touched |= touches(side, price, n)
+            if touched != CLEARED:
                 on_delta(
                     event["ts_event"],
                     ts_recv,
@@ -191,13 +184,7 @@ def apply(events: Any, begin: int, end: int, ts_recv: int, near: Any, far: Any, 
             clear(near, n)
             n[m.DEPTH] = event["quantity"]
             touched = CLEARED
-    if end > begin:
-        ts_event = events[end - 1]["ts_event"]
-        n[m.TS_EVENT] = ts_event
-        if ts_event > n[m.DEPTH_TS_EVENT]:
-            n[m.DEPTH_TS_EVENT] = ts_event
-    if n[m.DEPTH] > 0:
-        truncate(near, far, n)
+    end_frame(events, begin, end, near, far, n)
     return touched
 
 
@@ -230,7 +217,7 @@ def take_snapshot(frame: Any, events: Any, begin: int, end: int, near: Any, far:
         return at.DONE, False
     clear(near, n)
     n[m.DEPTH] = 0
-    if apply(events, begin, end, frame["ts_recv"], near, far, n, f, False) == WRONG:
+    if apply(events, begin, end, near, far, n) == WRONG:
         return at.BAD, False
     n[m.LAST_ID] = last_id
     n[m.FIRST] = 2 if in_stream else 1
@@ -248,7 +235,7 @@ def take_snapshot(frame: Any, events: Any, begin: int, end: int, near: Any, far:
     return at.DONE, EVERY == FRAME or EVERY == BBO
 
 
-def replay(frames: Any, events: Any, first: int, last: int, nears: Any, fars: Any, ints: Any, floats: Any, control: Any) -> int:
+def replay(frames: Any, events: Any, first: int, last: int, nears: Any, fars: Any, ints: Any, control: Any) -> int:
     """Apply the frames that waited for a snapshot, to the book only. Leaves in POSITION the first that must go on waiting."""
     for index in range(first, last):
         control[at.POSITION] = index
@@ -271,7 +258,7 @@ def replay(frames: Any, events: Any, first: int, last: int, nears: Any, fars: An
         if need > 0:
             control[at.NEED] = need
             return at.GROW
-        touched = apply(events, begin, end, frame["ts_recv"], near, far, n, floats[frame["instrument"]], False)
+        touched = apply(events, begin, end, near, far, n)
         if touched == WRONG:
             return at.BAD
         n[m.FIRST] = 0
@@ -355,7 +342,9 @@ def show_top(side: int, near: Any, far: Any, n: Any, f: Any) -> None:
     place = n[m.FAR + side] - 1
     price = 0
     for k in range(min(covered, count)):
-        price, quantity, key, place = take_level(near, far, n, side, key, place)
+        if k > 0:
+            key, place = after_level(near, far, n, side, key, place)
+        price, quantity = level_at(near, far, n, side, key, place)
         if k < DEPTH:
             f[start + k] = price / price_scale
             f[start + DEPTH + k] = quantity / quantity_scale
