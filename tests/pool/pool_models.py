@@ -73,3 +73,22 @@ class ScriptedBackend(ModelBackend):
         if (bundle.path / bundle.file).read_text() == "broken":
             raise BundleError(str(bundle.path / bundle.file), "is broken", "write something else into it")
         return ScriptedModel(self.sleep_ms)
+
+
+class SteadyModel(ScriptedModel):
+    """Answers probabilities that depend on the row, whatever it says."""
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        if self.sleep_ms:
+            time.sleep(self.sleep_ms / 1_000)
+        powers = np.exp(np.tanh(batch[:, -1, :3].astype(np.float64)))
+        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class SteadyBackend(ScriptedBackend):
+    """Opens any file, for sessions on real rows."""
+
+    name = "steady"
+
+    def open(self, bundle: BundleInfo) -> Model:
+        return SteadyModel(self.sleep_ms)

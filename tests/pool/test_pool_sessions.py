@@ -1,0 +1,145 @@
+"""Whole sessions whose model runs elsewhere: the same decisions as inline, and counts that add up whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from vtframe.assemble.parity import ParityRun
+from vtframe.assemble.session import Assembled, Wishes, assemble
+from vtframe.inference.bundle import write_bundle
+from vtframe.inference.bundle_format import read_description
+
+VERDICTS = ("predictions", "conflated", "invalid", "failed", "overrun", "pending")
+
+
+@pytest.fixture
+def home(root: Path, tmp_path: Path) -> Path:
+    shutil.copytree(root / "models" / "embedded_direction", tmp_path / "models" / "embedded_direction")
+    shutil.copytree(root / "strategies", tmp_path / "strategies")
+    (tmp_path / "pool_models.py").write_text(Path(__file__).with_name("pool_models.py").read_text())
+    described = read_description(tmp_path / "models" / "embedded_direction" / "bundle.toml")
+    steady = msgspec.structs.replace(described, name="steady", backend="steady", file="model.txt", files={})
+    write_bundle(tmp_path / "models" / "steady", steady, {"model.txt": b"whole"})
+    return tmp_path
+
+
+def configured(home: Path, root: Path, name: str, *, seconds: float, model: str, bundle: str = "embedded_direction") -> Path:
+    text = (root / "vtframe.toml").read_text()
+    text = text.replace("duration_s = 1200", f"duration_s = {seconds}")
+    text = text.replace('where = "inline"\ndeadline_us = 5_000', model)
+    text = text.replace('bundle = "models/embedded_direction"', f'bundle = "models/{bundle}"\nname = "embedded_direction"')
+    if bundle == "steady":
+        text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx"]\nlocal = ["pool_models.py"]')
+    assert model in text
+    assert f"duration_s = {seconds}" in text
+    path = home / f"{name}.toml"
+    path.write_text(text)
+    return path
+
+
+def run(path: Path, **wishes: Any) -> dict[str, Any]:
+    return assemble(path, Wishes(folder=path.parent / path.stem, **wishes)).session.run().report
+
+
+def adds_up(counts: dict[str, int]) -> bool:
+    return counts["rows"] == sum(counts[name] for name in VERDICTS)
+
+
+def test_a_session_that_waits_for_its_model_elsewhere_decides_as_one_with_the_model_inline(home: Path, root: Path) -> None:
+    reports = {
+        where: run(
+            configured(home, root, where, seconds=120, model=f'where = "{where}"\ndeadline_us = 5_000'), deterministic=True
+        )
+        for where in ("inline", "process", "thread")
+    }
+    inline = reports["inline"]
+    assert inline["counts"]["orders"] > 3
+    for where in ("process", "thread"):
+        assert reports[where]["hashes"]["decisions"] == inline["hashes"]["decisions"], where
+        assert reports[where]["counts"] == inline["counts"], where
+    logged = {where: pq.read_table(home / where / "predictions" / "embedded_direction") for where in reports}
+    for name in ("row", "input", "arrived", "verdict", "down", "flat", "up"):
+        assert logged["process"].column(name).equals(logged["inline"].column(name)), name
+
+
+@pytest.mark.parametrize("where", ["process", "thread"])
+def test_a_model_slower_than_its_market_conflates_and_never_stops_it(home: Path, root: Path, where: str) -> None:
+    model = f'where = "{where}"\noverload = "latest"\nbackend = {{ sleep_ms = 50 }}\ndeadline_us = 2_000_000'
+    path = configured(home, root, f"slow_{where}", seconds=1_500, model=model, bundle="steady")
+    report = run(path)
+    counts = report["counts"]
+    assert adds_up(counts)
+    assert counts["rows"] > 100_000
+    assert counts["conflated"] > 0.9 * counts["rows"]
+    assert 0 < counts["predictions"] < 1_000
+    certificate = ParityRun(home / f"slow_{where}", predictions=True).run()
+    assert certificate.passed
+    assert certificate.models["embedded_direction"].timed == counts["conflated"] + counts["pending"]
+
+
+def test_workers_killed_stopped_and_slow_under_a_running_market_cost_answers_and_no_frame(home: Path, root: Path) -> None:
+    model = (
+        'where = "process"\nworkers = 2\noverload = "latest"\nhang_ms = 300\ndeadline_us = 200_000\nbackend = { sleep_ms = 2 }'
+    )
+    path = configured(home, root, "chaos", seconds=4_000, model=model, bundle="steady")
+    plain = run(configured(home, root, "plain", seconds=4_000, model='where = "inline"\ndeadline_us = 5_000'))
+    assembled = assemble(path, Wishes(folder=home / "chaos"))
+    stop = threading.Event()
+    trouble = threading.Thread(target=make_trouble, args=(assembled, stop))
+    trouble.start()
+    try:
+        report = assembled.session.run().report
+    finally:
+        stop.set()
+        trouble.join()
+    counts = report["counts"]
+    assert adds_up(counts)
+    for name in ("frames", "events", "rows"):
+        assert counts[name] == plain["counts"][name], name
+    deaths = report["workers"]["embedded_direction"]["deaths"]
+    assert deaths.get("was killed by SIGKILL", 0) >= 1
+    assert counts["predictions"] > 0
+    assert ParityRun(home / "chaos", predictions=True).run().passed
+
+
+def make_trouble(assembled: Assembled, stop: threading.Event) -> None:
+    """Kill a worker, stop another, again and again."""
+    (elsewhere,) = assembled.session.engine._elsewhere
+    staff = elsewhere.executor.site.staff
+    signals = [signal.SIGKILL, signal.SIGSTOP]
+    turn = 0
+    while not stop.wait(0.25):
+        running = [worker.process.pid for worker in staff.workers if worker.process is not None]
+        if running:
+            try:
+                os.kill(running[turn % len(running)], signals[turn % 2])
+            except ProcessLookupError:
+                continue
+            turn += 1
+
+
+def test_a_strategy_sees_that_no_worker_is_there(home: Path, root: Path) -> None:
+    model = 'where = "process"\noverload = "latest"\ndeadline_us = 200_000'
+    path = configured(home, root, "gone", seconds=1_000, model=model, bundle="steady")
+    assembled = assemble(path, Wishes(folder=home / "gone"))
+    engine, (lane, *_) = assembled.session.engine, assembled.session.lanes
+    (elsewhere,) = engine._elsewhere
+    assert lane.view.model_available
+    (worker,) = elsewhere.executor.site.staff.workers
+    assert worker.process is not None
+    worker.process.kill()
+    limit = time.monotonic() + 20
+    while lane.view.model_available:
+        assert time.monotonic() < limit
+        engine.poll()
+    assembled.session.run()
