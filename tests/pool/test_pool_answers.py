@@ -224,9 +224,12 @@ def test_a_thread_that_hangs_makes_its_model_unavailable_until_it_comes_back(
     rig: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(
-        models.ScriptedModel, "predict", lambda self, batch: (release.wait(30), np.zeros((len(batch), 3), "f4"))[1]
-    )
+
+    def waiting(_: Any, batch: np.ndarray) -> np.ndarray:
+        release.wait(30)
+        return np.zeros((len(batch), 3), np.float32)
+
+    monkeypatch.setattr(models.ScriptedModel, "predict", waiting)
     pool = rig(instruments=1, where="thread", hang_ms=50)
     pool.ask()
     pool.wait(lambda: not pool.executor.available)

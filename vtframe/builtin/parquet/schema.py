@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vtframe.api import ConfigError, Fault, PredictionBlock, RowBlock, SessionInfo
 from vtframe.dataset.row_columns import NAME, ROW_FIELDS, named, to_arrow
@@ -50,18 +52,18 @@ def prediction_schema(session: SessionInfo, model: str) -> pa.Schema:
     )
 
 
-def row_batch(block: RowBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
-    """``block`` as Arrow columns; ``names`` are the session's instruments in the order of their indexes."""
-    return to_arrow(block.meta, block.values, schema, names)
+def row_batch(_: RowBlock, meta: NDArray[Any], values: NDArray[Any], *, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
+    """Rows as Arrow columns; ``names`` are the session's instruments in the order of their indexes."""
+    return to_arrow(meta, values, schema, names)
 
 
-def prediction_batch(block: PredictionBlock, schema: pa.Schema, names: pa.Array) -> pa.RecordBatch:
-    """``block`` as Arrow columns; outputs are null where a prediction has none."""
-    meta = block.meta
+def prediction_batch(
+    _: PredictionBlock, meta: NDArray[Any], outputs: NDArray[Any], *, schema: pa.Schema, names: pa.Array
+) -> pa.RecordBatch:
+    """Predictions as Arrow columns; outputs are null where a prediction has none."""
     columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in PREDICTION_FIELDS if kind != NAME}
     columns["instrument"] = named(meta["instrument"], names)
     columns["verdict"] = named(meta["verdict"], _VERDICTS)
-    outputs = block.outputs
     values = [pa.array(np.ascontiguousarray(outputs[:, i]), from_pandas=True) for i in range(outputs.shape[1])]
     return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in PREDICTION_FIELDS), *values], schema=schema)
 

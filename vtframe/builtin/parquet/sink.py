@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -28,33 +30,33 @@ class ParquetSink(Sink):
 
         from vtframe.builtin.parquet import schema  # noqa: PLC0415 - imports pyarrow
 
-        self._schema = schema
-        self._names = pa.array(session.instruments, pa.string())
-        self._rows = self._segments(session.folder / "rows", schema.row_schema(session))
-        self._predictions = {
-            model: self._segments(session.folder / "predictions" / model, schema.prediction_schema(session, model))
-            for model in session.outputs
-        }
+        names = pa.array(session.instruments, pa.string())
+        rows = schema.row_schema(session)
+        self._rows = self._segments(session.folder / "rows", rows, partial(schema.row_batch, schema=rows, names=names))
+        self._predictions = {}
+        for model in session.outputs:
+            kind = schema.prediction_schema(session, model)
+            to_batch = partial(schema.prediction_batch, schema=kind, names=names)
+            self._predictions[model] = self._segments(session.folder / "predictions" / model, kind, to_batch)
 
     def rows(self, block: RowBlock) -> None:
-        batch = self._schema.row_batch(block, self._rows.schema, self._names)
-        self._rows.add(batch, int(block.meta["ts_recv"][0]))
+        self._rows.add(block, block.meta, block.values, int(block.meta["ts_recv"][0]))
 
     def predictions(self, block: PredictionBlock) -> None:
-        segments = self._predictions[block.model]
-        segments.add(self._schema.prediction_batch(block, segments.schema, self._names), int(block.meta["ts_recv"][0]))
+        self._predictions[block.model].add(block, block.meta, block.outputs, int(block.meta["ts_recv"][0]))
 
     def close(self) -> None:
         """Finish every segment in hand."""
         for writer in (self._rows, *self._predictions.values()):
             writer.finish()
 
-    def _segments(self, folder: Path, schema: Any) -> Any:
+    def _segments(self, folder: Path, schema: Any, to_batch: Callable[..., Any]) -> Any:
         from vtframe.builtin.parquet.segments import SegmentWriter  # noqa: PLC0415 - imports pyarrow
 
         return SegmentWriter(
             folder,
             schema,
+            to_batch,
             compression=self.compression,
             segment_rows=self.segment_rows,
             segment_ns=int(self.segment_seconds * 1e9),
