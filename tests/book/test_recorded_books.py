@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_every_level_equals_that_of_a_dictionary(recorded: tuple[str, Records]) 
     snapshot = next(index for index, frame in enumerate(frames) if frame["kind"] == FrameKind.SNAPSHOT)
     start = int(frames[snapshot]["last_id"])
     depth = [index for index, frame in enumerate(frames) if frame["kind"] == FrameKind.DEPTH and frame["last_id"] > start]
-    for index in [snapshot, *depth]:
+    done = 0
+    waited = depth[0] < snapshot  # they are applied with the snapshot
+    for number, index in enumerate([snapshot, *depth]):
         begin = int(frames[index]["first_event"])
         for event in records.events[begin : begin + int(frames[index]["n_events"])].tolist():
             _, _, price, quantity, _, _, _, kind, side = event
@@ -61,7 +64,15 @@ def test_every_level_equals_that_of_a_dictionary(recorded: tuple[str, Records]) 
                     book[side][price] = quantity
                 else:
                     book[side].pop(price, None)
-    pipeline.process(records)
+        if number % 50 == 0 and index >= snapshot:
+            pipeline.process(records, done, index + 1)
+            done = index + 1
+            if index != snapshot or not waited:
+                for side in Side:
+                    best = heapq.nsmallest(20, book[side].items(), key=lambda level: -side * level[0])
+                    found = pipeline.books.levels(0, side, 20)
+                    assert list(zip(*(part.tolist() for part in found), strict=True)) == best
+    pipeline.process(records, done)
     for side in Side:
         prices, quantities = pipeline.books.levels(0, side, 1_000_000)
         assert list(zip(prices.tolist(), quantities.tolist(), strict=True)) == sorted(
