@@ -120,7 +120,9 @@ def render_description(description: Description) -> str:
         if not table[key]:  # a reader of an older format would refuse the key
             del table[key]
     if "calibrator" in written:
-        written["calibrator"] = {key: part for key, part in written["calibrator"].items() if part}
+        own = {"temperature": ("temperature",), "platt": ("slopes", "intercepts"), "isotonic": ("knots", "values")}
+        calibrator = written["calibrator"]
+        written["calibrator"] = {key: calibrator[key] for key in ("method", *own[calibrator["method"]])}
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
     features = values["input"].pop("features")
     lines += _table("input", values["input"])

@@ -31,6 +31,7 @@ KNOWN_TYPES = frozenset(
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
+        "sklearn.utils._bunch.Bunch",
     }
 )
 """None of them runs code of the file. The node tables of trees are taken as they are: a file whose tables were made to harm
