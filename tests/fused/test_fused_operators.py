@@ -194,7 +194,7 @@ def test_linear_models_answer_as_onnx_runtime_does(opened: Opened, normal: Norma
     rows[5, 0, 2] = np.nan
     if transform == "PROBIT":
         found, wanted = np.array(pair.fused.predict(rows)), np.array(pair.runtime.predict(rows))
-        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)  # steep at both ends
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)  # ONNX Runtime loses digits near 0 and 1
     else:
         assert pair.apart(rows) < 1e-5
 
