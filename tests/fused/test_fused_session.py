@@ -7,14 +7,16 @@ import itertools
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pyarrow.parquet as pq
 import pytest
-from fused_graphs import bundle, model, network
+from fused_graphs import bundle, describe, model, network
 from onnx import helper
 from vtframe_onnx.backend import OnnxBackend
 
+from vtframe.api import Calibrator, Head
 from vtframe.assemble.check import examine
 from vtframe.assemble.parity import ParityRun
 from vtframe.assemble.session import Wishes, assemble
@@ -24,7 +26,7 @@ from vtframe.clock import LiveClock
 from vtframe.domain import ROW, Verdict
 from vtframe.inference.bundle import load_bundle, write_bundle
 from vtframe.inference.bundle_format import read_description
-from vtframe.inference.fused import FusedExecutor, FusedModel
+from vtframe.inference.fused import FusedExecutor, FusedModel, open_fused
 from vtframe.inference.inline import InlineExecutor
 
 MODEL = "btcusdt_direction"
@@ -152,3 +154,38 @@ def test_the_demo_bundles_are_compiled(root: Path) -> None:
     for name in ("btcusdt_direction", "embedded_direction"):
         info = load_bundle(root / "models" / name)
         assert 100 < FusedModel(OnnxBackend().graph(info), info).operations < 10_000
+
+
+def test_heads_are_read_by_name_and_probabilities_are_calibrated(tmp_path: Path) -> None:
+    """Two outputs of one graph: a classification, which the bundle's temperature changes, and a number, which it does not."""
+    random = np.random.default_rng(3)
+    weights = {"w": random.normal(size=(4, 2)).astype(np.float32), "v": random.normal(size=(4, 1)).astype(np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "v"], ["move"]),
+        helper.make_node("MatMul", ["x", "w"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["chances"], axis=1),
+    ]
+    graph = onnx.load_from_string(model(nodes, weights, shape=("n", 4), output="move"))
+    graph.graph.output.append(helper.make_tensor_value_info("chances", onnx.TensorProto.FLOAT, None))
+    plain = describe(4, 3).output
+    output = msgspec.structs.replace(
+        plain,
+        heads=(
+            Head(name="chances", outputs=plain.classes[:2]),
+            Head(name="move", kind="regression", outputs=plain.classes[2:]),
+        ),
+        calibrator=Calibrator(method="temperature", temperature=2.5),
+    )
+    info = bundle(tmp_path / "bundle", graph.SerializeToString(), 4, 3, output=output)
+    backend = OnnxBackend(warmup_runs=0)
+    opened, compiled = backend.open(info), open_fused(info, backend)
+    ring = RowRing(1, 8, 4)
+    fused = FusedExecutor(compiled, info, ring=ring, clock=LiveClock(), deadline_ns=YEAR_NS, max_age_ns=100 * YEAR_NS)
+    meta = np.zeros((), ROW)
+    meta["valid"] = 1
+    for number in range(8):
+        ring.append(0, random.standard_normal(4).astype(np.float32), meta)
+        compiled.run(fused.entry.table, 0, 1, 8 + number)
+        wanted = np.array(opened.predict(ring.window(0, 1)[None]))[0]
+        np.testing.assert_allclose(fused.predict(0, started=0).outputs, wanted, atol=1e-6)
+        assert np.abs(wanted[:2] - compiled.predict(ring.window(0, 1)[None])[0, :2]).max() > 1e-3

@@ -6,6 +6,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
+from vtframe.kernels import announcing
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate
 from vtframe.risk.restraint import DriftRestraint
@@ -94,12 +96,13 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / session_id)
     clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
     market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
-    models = ServedModels(
-        {table.name: table for table in parts.models},
-        examined.bundles,
-        examined.plugins.registries.model_backends,
-        waits=parts.feed.market_time and getattr(parts.feed, "speed", None) is None,
-    )
+    with announcing(wishes.on_compile) if wishes.on_compile is not None else nullcontext():
+        models = ServedModels(
+            {table.name: table for table in parts.models},
+            examined.bundles,
+            examined.plugins.registries.model_backends,
+            waits=parts.feed.market_time and getattr(parts.feed, "speed", None) is None,
+        )
     try:
         pipeline = make_pipeline(config, parts.features, market, wishes.on_compile, memory=models.row_memory)
         return _join(
