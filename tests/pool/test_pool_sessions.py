@@ -16,6 +16,7 @@ import pytest
 
 from vtframe.assemble.parity import ParityRun
 from vtframe.assemble.session import Assembled, Wishes, assemble
+from vtframe.errors import BundleError, ConfigError
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import read_description
 
@@ -45,6 +46,40 @@ def configured(home: Path, root: Path, name: str, *, seconds: float, model: str,
     path = home / f"{name}.toml"
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ('where = "inline"\nworkers = 2', 'workers: found it with where = "inline", which does not use it; it is for where'),
+        ('where = "fused"\nhang_ms = 50', 'hang_ms: found it with where = "fused", which does not use it'),
+        ('where = "thread"\nwait = "busy"', 'wait: found it with where = "thread", which does not use it'),
+        ('where = "process"\nqueue = 5', 'queue: found 5, which nothing uses; it is a setting of overload = "queue"'),
+        ('where = "process"\nwait = "busy"\nspin_us = 5', "spin_us: found 5, which nothing uses; it is a setting of wait"),
+        ('where = "process"\ncpus = [0, 4096]', "cpus: found 4096, expected numbers under"),
+        ('where = "proces"', 'where: found "proces" (string)'),
+    ],
+    ids=["inline", "fused", "thread", "queue", "busy", "cpus", "misspelled"],
+)
+def test_settings_that_nothing_uses_are_told_with_their_line(home: Path, root: Path, lines: str, fault: str) -> None:
+    path = configured(home, root, "clash", seconds=10, model=lines)
+    with pytest.raises(ConfigError) as caught:
+        assemble(path, Wishes(folder=home / "clash"))
+    line = path.read_text().splitlines().index(lines.splitlines()[-1]) + 1
+    assert f"clash.toml:{line} [[models]] 1 {fault}" in str(caught.value)
+
+
+def test_a_ring_too_short_for_windows_read_elsewhere_is_told_before_anything_is_written(home: Path, root: Path) -> None:
+    described = read_description(home / "models" / "steady" / "bundle.toml")
+    wide = msgspec.structs.replace(
+        described, name="wide", input=msgspec.structs.replace(described.input, window=1_100), files={}
+    )
+    write_bundle(home / "models" / "wide", wide, {"model.txt": b"whole"})
+    path = configured(home, root, "short", seconds=10, model='where = "process"', bundle="steady")
+    path.write_text(path.read_text().replace("models/steady", "models/wide"))
+    with pytest.raises(BundleError, match=r"windows of 1100 rows outside .* the ring holds 4096; \[rows\] ring = 4400"):
+        assemble(path, Wishes(folder=home / "short"))
+    assert not (home / "short").exists()
 
 
 def run(path: Path, **wishes: Any) -> dict[str, Any]:

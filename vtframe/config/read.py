@@ -13,6 +13,7 @@ from vtframe.api.sampling import Sampling, clashes
 from vtframe.config.decode import decode_fields, decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.drift import DriftTable, drift_clashes
+from vtframe.config.model_clashes import model_clashes
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 from vtframe.config.wording import found
 from vtframe.errors import Fault, nearest
@@ -170,6 +171,7 @@ class _Reader:
                 if any(fault.key == "name" for fault in faults):
                     problem = f"the folder's name \"{folder}\" cannot be the model's"
                     self._faults.append(place.at("bundle").fault(problem, 'give the model a name = "..."'))
+            self._faults += [place.at(clash.key).fault(clash.problem, clash.hint) for clash in model_clashes(model, raw)]
             self._claim(model.name, lines, place.at("name" if "name" in raw else "bundle"), "model")
             models.append(model)
         return tuple(models)
