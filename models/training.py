@@ -30,6 +30,7 @@ import vtframe
 from vtframe.api import Label
 from vtframe.inference.bundle_format import Description, Input, Output, Provenance
 from vtframe.inference.drift import training_columns
+from vtframe.inference.importing.measure import slope_of
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
 TOLERANCE = 1e-5  # between the exported graph (float32) and scikit-learn (float64)
@@ -169,12 +170,6 @@ def economics(model: Pipeline, test: Examples, signs: NDArray[np.float32]) -> Ec
     slope = max(0.0, slope_of(answers @ means, both.moves))
     expected = tuple(round(float(value), 6) + 0.0 for value in slope * means)
     return Economics(expected, round(float(both.moves.var()), 6), slope)
-
-
-def slope_of(edge: NDArray[np.float64], moves: NDArray[np.float64]) -> float:
-    """Least-squares slope of moves on edge; 0 where the edge does not vary."""
-    spread = float(edge.var())
-    return float(np.cov(edge, moves, bias=True)[0, 1] / spread) if spread > 0 else 0.0
 
 
 def judge_edge(model: Pipeline, test: Examples, signs: NDArray[np.float32]) -> dict[str, float]:

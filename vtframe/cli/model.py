@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vtframe.api import BundleInfo
+from vtframe.api import BundleInfo, Model, ModelBackend
 from vtframe.cli.model_backends import backend_class
 from vtframe.cli.model_bench import bench_model
 from vtframe.cli.model_import import import_model
 from vtframe.inference.bundle import load_bundle
-from vtframe.inference.verify import Check, verify_model
+from vtframe.inference.verify import Check, check_calibration, verify_model
 
 _BUNDLE = click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
@@ -60,10 +60,13 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     Exits 0 when everything holds, 1 when a check fails, 2 when the bundle is refused.
     """
     bundle = load_bundle(path)
-    opened = backend_class(bundle.backend, config)().open(bundle)
+    backend = backend_class(bundle.backend, config)
+    opened = backend().open(bundle)
     try:
         checks = [Check("files", ok=True, found=f"{len(bundle.files)} of {len(bundle.files)} have the sha256 that is listed")]
         checks += verify_model(opened, bundle)
+        if bundle.calibrator is not None:
+            checks.append(_verify_calibration(opened, backend, bundle))
     finally:
         opened.close()
     ok = all(check.ok for check in checks)
@@ -73,6 +76,15 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     else:
         _print_checks(bundle, checks)
     return 0 if ok else 1
+
+
+def _verify_calibration(opened: Model, backend: type[ModelBackend], bundle: BundleInfo) -> Check:
+    """Whether the backend puts the bundle's calibrator behind the model, as ``api.calibrated`` does."""
+    plain = backend().open(msgspec.structs.replace(bundle, calibrator=None))
+    try:
+        return check_calibration(opened, plain, bundle)
+    finally:
+        plain.close()
 
 
 def _as_data(bundle: BundleInfo) -> dict[str, Any]:
@@ -85,9 +97,9 @@ def _print_json(data: dict[str, Any]) -> None:
 
 def _print_bundle(bundle: BundleInfo) -> None:
     label = bundle.label
-    horizon = (
-        f"{label.horizon_rows} rows ahead (median {bundle.horizon_ns / 1e9:.3g} s), flat within {label.threshold_bps:g} bps"
-    )
+    ahead = f"{label.horizon_rows} rows" if label.horizon_ms is None else f"{label.horizon_ms} ms"
+    flat = "" if label.kind == "mid_move" else f", flat within {label.threshold_bps:g} bps"
+    horizon = f"{ahead} ahead (median {bundle.horizon_ns / 1e9:.3g} s){flat}"
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -102,6 +114,10 @@ def _print_bundle(bundle: BundleInfo) -> None:
     table.add_row("answers", f"{label.kind}, {horizon}")
     for name, move in zip(bundle.classes, bundle.expected_move_bps, strict=True):
         table.add_row("", f"{name}  expected move {move:+.4g} bps")
+    for head in bundle.heads:
+        table.add_row("", f"head {head.name}: {head.kind} of {', '.join(head.outputs)}")
+    if bundle.calibrator is not None:
+        table.add_row("", f"calibrated behind the model: {bundle.calibrator.method}")
     table.add_row("", f"variance {bundle.variance_bps2:.4g} bps^2")
     table.add_row("calibration", escape(bundle.calibration or "not stated"))
     for name, value in bundle.metrics.items():

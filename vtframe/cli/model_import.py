@@ -119,7 +119,15 @@ def import_model(source: str, *, config: Path, out: Path, force: bool, quiet: bo
         def backend(name: str) -> ModelBackend:
             return backend_class(name, config)()
 
-        found = make_bundle(wishes, rows, out, backend, replace=force)
+        progress = Console(stderr=True, quiet=quiet or as_json)
+        found = make_bundle(
+            wishes,
+            rows,
+            out,
+            backend,
+            replace=force,
+            say=lambda step: progress.print(f"[dim]{escape(step)}[/]", highlight=False),
+        )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_as_data(found))).decode())
     elif not quiet:

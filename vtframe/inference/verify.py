@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleInfo, Model
+from vtframe.api import BundleInfo, Model, calibrated
 
 _ROWS = 16
 _TOLERANCE = 1e-5
@@ -48,6 +48,14 @@ def verify_model(model: Model, bundle: BundleInfo, *, seed: int = 0) -> list[Che
         Check("batch", apart < _TOLERANCE, f"alone and in a batch of {_ROWS} within {apart:.1e}"),
         Check("input_untouched", rows.tobytes() == kept.tobytes(), "the rows are as they were"),
     ]
+
+
+def check_calibration(model: Model, plain: Model, bundle: BundleInfo, *, seed: int = 0) -> Check:
+    """Whether ``model`` answers as ``plain``, the same without its calibrator, does with the calibrator behind it."""
+    shape = (_ROWS, bundle.window, len(bundle.columns))
+    rows = np.random.default_rng(seed).standard_normal(shape).astype(bundle.dtype)
+    apart = float(np.max(np.abs(_answer(model, rows) - _answer(calibrated(plain, bundle), rows))))
+    return Check("calibration", apart < _TOLERANCE, f"the bundle's calibrator stands behind the model, within {apart:.1e}")
 
 
 def _probabilities(bundle: BundleInfo) -> list[slice]:

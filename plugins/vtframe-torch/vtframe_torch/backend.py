@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -57,7 +58,8 @@ class TorchBackend(ModelBackend):
                 warnings.simplefilter("ignore")  # torch deprecates what it reads; it is ours to follow
                 device = self._device(path)
                 module = _script(path, device) if kind == "torchscript" else _exported(path, device)
-                model = TorchModel(module, bundle, tail=_tail(module, bundle, device, path), device=device, threads=threads)
+                tail, dtype = _reads(module, bundle, device, path)
+                model = TorchModel(module, bundle, tail=tail, dtype=dtype, device=device, threads=threads)
                 _probe(model, bundle, path)
                 row = np.zeros((1, bundle.window, len(bundle.columns)), bundle.dtype)
                 for _ in range(self.warmup_runs):
@@ -100,8 +102,8 @@ def _exported(path: Path, device: str) -> Any:
         raise BundleError(str(path), f"torch {torch.__version__} cannot open it: {_one_line(e)}", "export it again") from None
 
 
-def _tail(module: Callable[[Any], Any], bundle: BundleInfo, device: str, path: Path) -> tuple[int, ...]:
-    """The shape that one row's window takes: the first that the module accepts; only a run tells."""
+def _reads(module: Callable[[Any], Any], bundle: BundleInfo, device: str, path: Path) -> tuple[tuple[int, ...], str]:
+    """The shape that one row's window takes, and its number type: the first that the module accepts; only a run tells."""
     import torch  # noqa: PLC0415
 
     window, width = bundle.window, len(bundle.columns)
@@ -109,8 +111,9 @@ def _tail(module: Callable[[Any], Any], bundle: BundleInfo, device: str, path: P
     if window > 1:
         choices.append((window * width,))
     failures = []
-    for tail in choices:
-        rows = torch.zeros((2, *tail), dtype=getattr(torch, bundle.dtype), device=device)
+    dtypes = dict.fromkeys((bundle.dtype, "float32"))
+    for tail, dtype in itertools.product(choices, dtypes):
+        rows = torch.zeros((2, *tail), dtype=getattr(torch, dtype), device=device)
         try:
             with torch.inference_mode():
                 answer = module(rows)
@@ -119,7 +122,7 @@ def _tail(module: Callable[[Any], Any], bundle: BundleInfo, device: str, path: P
             continue
         parts = answer if isinstance(answer, (tuple, list)) else (answer,)
         if all(len(part) == 2 for part in parts):
-            return tail
+            return tail, dtype
         failures.append(f"({', '.join(map(str, ('n', *tail)))}): two rows got {len(parts[0])} answers")
     problem = f"answers no window of {window} row(s) of {width} features: {failures[0]}"
     raise BundleError(str(path), problem, "the features in bundle.toml must be the ones that the module was made for")

@@ -14,7 +14,10 @@ from vtframe_torch.threads import ThreadCount
 class TorchModel:
     """One module. Called from one thread. Modules must not write into their input; the laws try that."""
 
-    def __init__(self, module: Any, bundle: BundleInfo, *, tail: tuple[int, ...], device: str, threads: ThreadCount) -> None:
+    def __init__(
+        self, module: Any, bundle: BundleInfo, *, tail: tuple[int, ...], dtype: str, device: str, threads: ThreadCount
+    ) -> None:
+        """``tail`` is the shape of one row's window as the module takes it, ``dtype`` the number type that it reads."""
         import torch  # noqa: PLC0415 - heavy, and loaded by the backend before
 
         self._torch = torch
@@ -22,7 +25,7 @@ class TorchModel:
         self._window = (bundle.window, len(bundle.columns))
         self._tail = tail
         self._device = device
-        self._dtype = np.dtype(bundle.dtype)
+        self._dtype = np.dtype(dtype)
         self._threads = threads
 
     def predict(self, batch: NDArray[Any]) -> NDArray[np.float32]:

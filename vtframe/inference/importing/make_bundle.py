@@ -43,9 +43,15 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_bundle(
-    wishes: ImportWishes, rows: RowSet, out: Path, backend: Callable[[str], ModelBackend], *, replace: bool = False
+    wishes: ImportWishes,
+    rows: RowSet,
+    out: Path,
+    backend: Callable[[str], ModelBackend],
+    *,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Imported:
-    """Write the bundle at ``out``, all of it or nothing. ``backend`` gives a backend by name.
+    """Write the bundle at ``out``, all of it or nothing. ``backend`` gives a backend by name; ``say`` is told of each step.
 
     Raises InputError where something is not known, cannot be converted, or is not what the original is.
     """
@@ -68,6 +74,7 @@ def make_bundle(
                 softmax=wishes.softmax,
                 precision=precision,
             )
+            say(f"opening and converting {where} in a process of its own ({precision})")
             facts, original = convert(job, windows, Path(folder), trust_pickle=wishes.trust_pickle)
             if not np.isfinite(original).all():
                 row = int(sampled[np.flatnonzero(~np.isfinite(original).all(axis=1))[0]])
@@ -75,12 +82,15 @@ def make_bundle(
             content = (Path(folder) / facts.file).read_bytes()
             candidate = _describe(wishes, rows, facts, original)
             tried = write_bundle(Path(folder) / f"candidate-{precision}", candidate, {facts.file: content})
+            say(f"comparing with the original on {len(sampled):,} rows")
             model = backend(facts.backend).open(tried)
             try:
                 mine = rows.windows(sampled, wishes.window, facts.columns)
                 agreement = compare(model, mine, original, sampled)
                 if agreement.largest <= wishes.tolerance:
+                    say("stating what it is worth" if unseen is None else f"measuring on {len(unseen.test):,} unseen rows")
                     finished = _measure(candidate, wishes, rows, unseen, model)
+                    say("trying whether it compiles")
                     compiled = _compiled(backend(facts.backend), tried, model, mine)
                     finished = _state(finished, wishes, agreement, facts, precision=precision, compiled=compiled)
                     return Imported(

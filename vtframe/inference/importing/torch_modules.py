@@ -35,14 +35,14 @@ def open_module(job: Job, *, window: int, dtype: str, rows: NDArray[Any], module
         parts = []
         with torch.inference_mode():
             for k in range(0, len(given), 512):
-                answer = module(torch.from_numpy(np.ascontiguousarray(given[k : k + 512]).reshape(-1, *tail)))
+                answer = module(torch.from_numpy(_float32(given[k : k + 512]).reshape(-1, *tail)))
                 heads = answer if isinstance(answer, (tuple, list)) else (answer,)
                 parts.append([head.to(torch.float64).numpy().reshape(len(head), -1) for head in heads])
         together = [np.concatenate([part[k] for part in parts]) for k in range(len(widths))]
         return joined(together, softmax=job.softmax)
 
     def write(folder: Path) -> str:
-        example = torch.from_numpy(pick(job, columns, rows[:2]).reshape(2, *tail))
+        example = torch.from_numpy(_float32(pick(job, columns, rows[:2])).reshape(2, *tail))
         if program is not None and not job.softmax:
             return _write_program(torch, job, program, folder, widths=widths, dtype=dtype)
         return _write(torch, job, module, example, folder, widths=widths, dtype=dtype)
@@ -61,6 +61,11 @@ def open_module(job: Job, *, window: int, dtype: str, rows: NDArray[Any], module
         backend="onnx" if job.form == "onnx" else "torch",
         versions=f"torch {torch.__version__}",
     )
+
+
+def _float32(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """What modules are made for, whatever the rows are."""
+    return np.ascontiguousarray(rows, np.float32)
 
 
 def _load(torch: Any, job: Job) -> Any:
@@ -120,7 +125,7 @@ def _shape(torch: Any, module: Any, rows: NDArray[Any], where: str) -> tuple[tup
     for tail in choices:
         try:
             with torch.inference_mode():
-                answer = module(torch.from_numpy(rows.reshape(2, *tail).copy()))
+                answer = module(torch.from_numpy(_float32(rows).reshape(2, *tail).copy()))
         except Exception as e:  # noqa: BLE001 - a module that reads another shape
             problems.append(f"({', '.join(map(str, ('n', *tail)))}): {' '.join(str(e).split())[-160:]}")
             continue
