@@ -136,6 +136,8 @@ class _Pending:
             return rows.end
         numbers = np.concatenate([n for n, _ in waiting])
         outputs = np.concatenate([o for _, o in waiting])
+        order = np.argsort(numbers, kind="stable")  # answers of a pool may overtake each other
+        numbers, outputs = numbers[order], outputs[order]
         known = numbers >= rows.start
         self._missed += int((~known).sum())
         numbers, outputs = numbers[known], outputs[known]
