@@ -268,6 +268,11 @@ class Engine:
                     self._take(elsewhere.model, settled)
 
     @property
+    def executors(self) -> tuple[PoolExecutor, ...]:
+        """Of the models elsewhere."""
+        return tuple(elsewhere.executor for elsewhere in self._elsewhere)
+
+    @property
     def bells(self) -> Sequence[Bell]:
         """Rung when an answer has come from elsewhere, where the engine does not poll for it."""
         return [elsewhere.executor.done for elsewhere in self._elsewhere if elsewhere.executor.rings]

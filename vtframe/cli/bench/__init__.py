@@ -12,7 +12,7 @@ from rich.table import Table
 
 from vtframe.cli.bench.rows import Row
 
-GROUPS = ("data", "inference", "live", "memory")
+GROUPS = ("data", "inference", "live", "load", "memory")
 
 
 @click.command()
@@ -29,9 +29,10 @@ GROUPS = ("data", "inference", "live", "memory")
 def bench(group: str | None, *, config: Path, recordings: tuple[Path, ...], as_json: bool) -> None:
     """Measure how fast vtframe is on this machine.
 
-    GROUP is data (records to rows), inference (a model call), live (transports, bytes to order, start-up) or memory (minutes:
-    twenty million events through a whole session); all but memory where none is named. Medians and ratios are of one run; a
-    ratio above 1 is better than the baseline. The live step needs --recording.
+    GROUP is data (records to rows), inference (a model call), live (transports, bytes to order, start-up), load (a minute:
+    20,000 frames a second with a model far too slow for them) or memory (minutes: twenty million events through a whole
+    session); the first three where none is named. Medians and ratios are of one run; a ratio above 1 is better than the
+    baseline. The live step needs --recording.
     """
     notes = Console(stderr=True)
     rows = list(_rows(group, config, recordings, lambda text: notes.print(f"[dim]{text}[/]", highlight=False)))
@@ -62,6 +63,10 @@ def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Ca
         if recordings or group == "live":
             yield from live.step(config, recordings, say)
         yield from live.start(config, say)
+    if group == "load":
+        from vtframe.cli.bench import load  # noqa: PLC0415
+
+        yield from load.run(config, say)
     if group == "memory":
         from vtframe.cli.bench import memory  # noqa: PLC0415
 

@@ -70,7 +70,7 @@ class Crew:
         self._memory = memory_bytes
         self._descriptors = descriptors
         self._died = died
-        self.workers = [Worker(index) for index in range(len(self._lines))]
+        self.workers = tuple(Worker(index) for index in range(len(self._lines)))
         self.launches = 0
         self.deaths: Counter[str] = Counter()  # by what was found
         self.first_death = ""

@@ -114,6 +114,10 @@ class Site:
         """Whether any worker can answer, as far as is known."""
         return b.READY in self._states
 
+    def pids(self) -> list[int]:
+        """Of the worker processes that run."""
+        return [worker.process.pid for worker in self.staff.workers if worker.process is not None]
+
     @property
     def failure(self) -> str:
         """What the model raised, where it did."""

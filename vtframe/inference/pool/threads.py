@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vtframe.api import Model
 from vtframe.inference.pool import board as b
+from vtframe.inference.pool.crew import Worker
 from vtframe.inference.pool.serving import Server
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class ThreadCrew:
         self._server = serve(lambda: self._open)
         self._thread = threading.Thread(target=self._serve, name=f"model {name}", daemon=True)
         self.launches = 1
+        self.workers: tuple[Worker, ...] = ()  # it has no process
         self.deaths: Counter[str] = Counter()
         self.first_death = ""
 

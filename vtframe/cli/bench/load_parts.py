@@ -1,0 +1,85 @@
+"""Parts of the bench under load: a market in real time at a given rate, and a model that takes a given time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from vtframe.api import BundleInfo, Feed, FeedSink, Model, ModelBackend, hookimpl
+from vtframe.builtin.market.feed import EmbeddedMarket
+from vtframe.clock import LiveClock
+from vtframe.domain import Records
+
+
+class PacedMarket(EmbeddedMarket):
+    """The embedded market's frames as a live feed would bring them: stamped now, ``frames_per_s`` of them, for ``seconds``."""
+
+    name = "bench_paced"
+    market_time: ClassVar[bool] = False
+
+    frames_per_s: Annotated[int, Meta(ge=1)] = 20_000
+    seconds: Annotated[float, Meta(gt=0)] = 10.0
+
+    async def run(self, sink: FeedSink) -> None:
+        """A millisecond's frames at a time; what is behind is caught up."""
+        (market,) = self._markets
+        records, clock = Records(frames=64), LiveClock()
+        began, sent = time.perf_counter(), 0
+        while not sink.stopping:
+            elapsed = time.perf_counter() - began
+            if elapsed > self.seconds:
+                return
+            due = int(elapsed * self.frames_per_s) - sent
+            if due < max(1, self.frames_per_s // 1_000):
+                await asyncio.sleep(0.0005)
+                continue
+            records.clear()
+            market.generate(records, frames=min(due, self.frames_per_s // 200 + 1))
+            now = clock.now_ns()
+            records.frames["ts_recv"][: records.n_frames] = now
+            records.events["ts_event"][: records.n_events] = now - 1_000_000
+            sent += records.n_frames
+            sink.on_records(records)
+            await asyncio.sleep(0)
+
+
+class _Timed:
+    def __init__(self, seconds: float, outputs: int) -> None:
+        self._seconds = seconds
+        self._answers = np.full((1_024, outputs), 1 / outputs, np.float32)
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._seconds:
+            time.sleep(self._seconds)
+        return self._answers[: len(batch)]
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+class TimedBackend(ModelBackend):
+    """Opens anything; a call takes ``milliseconds``."""
+
+    name = "bench_timed"
+    suffixes = (".onnx",)
+
+    milliseconds: Annotated[float, Meta(ge=0)] = 0.0
+
+    def open(self, bundle: BundleInfo) -> Model:
+        return _Timed(self.milliseconds / 1e3, len(bundle.classes))
+
+
+@hookimpl
+def register_feeds() -> Sequence[type[Feed]]:
+    return (PacedMarket,)
+
+
+@hookimpl
+def register_model_backends() -> Sequence[type[ModelBackend]]:
+    return (TimedBackend,)
