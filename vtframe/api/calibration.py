@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LEAST = 1e-12  # a probability of 0 has no logarithm
+_FAR = 700.0  # beyond it exp overflows
 
 
 class Calibrator(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,19 +54,26 @@ class Calibrator(msgspec.Struct, frozen=True, kw_only=True):
 
     def apply(self, probabilities: NDArray[Any]) -> NDArray[np.float64]:
         """Calibrated probabilities, shape (n, classes); the input is not changed. nan stays nan."""
-        given = np.asarray(probabilities, np.float64)
+        found: NDArray[np.float64] = np.array(probabilities, np.float64)
         if self.method == "temperature":
-            scores = np.log(np.maximum(given, _LEAST)) / self.temperature
-            raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+            np.maximum(found, _LEAST, out=found)
+            np.log(found, out=found)
+            found /= self.temperature
+            found -= found.max(axis=1, keepdims=True)
+            np.exp(found, out=found)
         elif self.method == "platt":
-            bounded = np.clip(given, _LEAST, 1 - _LEAST)
-            logits = np.log(bounded) - np.log1p(-bounded)
-            with np.errstate(over="ignore"):
-                raised = 1.0 / (1.0 + np.exp(-(logits * self.slopes + self.intercepts)))
+            np.minimum(np.maximum(found, _LEAST, out=found), 1 - _LEAST, out=found)
+            found = np.log(found) - np.log1p(-found)
+            found *= self.slopes
+            found += self.intercepts
+            np.maximum(found, -_FAR, out=found)
+            found = 1.0 / (1.0 + np.exp(-found))
         else:
-            lines = zip(given.T, self.knots, self.values, strict=True)
-            raised = np.stack([np.interp(column, knots, values) for column, knots, values in lines], axis=1)
-        total = raised.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scaled: NDArray[np.float64] = np.where(total == 0, 1.0 / raised.shape[1], raised / total)
-        return scaled
+            for k, (knots, values) in enumerate(zip(self.knots, self.values, strict=True)):
+                found[:, k] = np.interp(found[:, k], knots, values)
+        total = found.sum(axis=1, keepdims=True)
+        if not total.all():
+            found[total[:, 0] == 0] = 1.0
+            total = found.sum(axis=1, keepdims=True)
+        found /= total
+        return found
