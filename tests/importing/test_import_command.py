@@ -87,6 +87,15 @@ def test_figures_are_scikit_learns_on_the_rows_that_were_not_trained_on(source: 
     assert bundle.horizon_ns == int(np.median(labels.end[test] - rows.ts_recv[test]))
 
 
+def test_rows_that_would_be_made_without_labels_are_asked_for_before_they_are_made(
+    root: Path, source: Path, tmp_path: Path
+) -> None:
+    result = call(root, source, "--recording", tmp_path / "not-even-there.gz", "--unseen", "0.3", "-o", "mine")
+    assert result.exit_code == 2
+    assert "how are they labeled" in result.stderr
+    assert "--label mid_direction --horizon-rows N --unseen 1" in result.stderr
+
+
 def test_a_data_set_of_other_features_is_refused_by_their_names(
     root: Path, source: Path, rows_file: Path, tmp_path: Path
 ) -> None:

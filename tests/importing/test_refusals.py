@@ -290,3 +290,59 @@ def test_the_bundle_says_where_it_came_from_and_how_far_from_its_original_it_is(
     assert 900 < rows_stated["calibration"] < 970
     assert 900 < rows_stated["test"] < 970
     assert onnx.load(found.bundle.path / "model.onnx").graph.input[0].name == "rows"
+
+
+def test_a_skops_file_of_strange_types_is_refused_by_their_names_with_a_better_way(
+    material: Material, imported: Import, tmp_path: Path
+) -> None:
+    import skops.io
+    from lightgbm import LGBMClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    booster = LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(material.inputs, material.directions)
+    skops.io.dump(booster, tmp_path / "booster.skops")
+    with pytest.raises(InputError, match=r"lightgbm\.\S+.*; save the booster itself, as text \(LightGBM\)"):
+        imported(tmp_path / "booster.skops")
+    strange = make_pipeline(FunctionTransformer(Attack), FunctionTransformer())
+    skops.io.dump(strange, tmp_path / "strange.skops")
+    with pytest.raises(InputError, match=r"holds types that may run code when they are made: \S*Attack; export it to ONNX"):
+        imported(tmp_path / "strange.skops")
+
+
+def test_outputs_inside_an_if_keep_what_they_need() -> None:
+    from vtframe.inference.importing import graphs
+
+    branch = [
+        helper.make_graph(
+            [helper.make_node("Add", ["rows", name], ["sum"])],
+            name,
+            [],
+            [helper.make_tensor_value_info("sum", TensorProto.FLOAT, ("n", 2))],
+        )
+        for name in ("one", "two")
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node("If", ["which"], ["chosen"], then_branch=branch[0], else_branch=branch[1]),
+            helper.make_node("Mul", ["rows", "spare"], ["unused"]),
+        ],
+        "branches",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ("n", 2))],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", 2)) for name in ("chosen", "unused")],
+        [
+            numpy_helper.from_array(np.ones((), np.bool_), "which"),
+            *(
+                numpy_helper.from_array(np.full(2, value, np.float32), name)
+                for name, value in (("one", 1), ("two", 2), ("spare", 3))
+            ),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    graphs.keep_outputs(model, ["chosen"])
+    assert [node.op_type for node in model.graph.node] == ["If"]
+    assert sorted(tensor.name for tensor in model.graph.initializer) == ["one", "two", "which"]
+    import onnxruntime
+
+    run = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run
+    assert run(None, {"rows": np.zeros((1, 2), np.float32)})[0].tolist() == [[1.0, 1.0]]

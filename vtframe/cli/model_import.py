@@ -153,6 +153,13 @@ def _rows(config: Path, folder: Path, options: dict[str, Any], *, quiet: bool) -
         rows = read_rows(named)
         _check_features(rows, config)
         return rows
+    stated = options["expected_move_bps"] and options["variance_bps2"] is not None and options["horizon_ms"] is not None
+    if not stated and (options["kind"] is None or options["unseen"] is None):  # before minutes of making rows
+        problem = "rows are made now: how are they labeled, and which of them has the model not been trained on?"
+        hint = (
+            "say --label mid_direction --horizon-rows N --unseen 1 (or a smaller share), or name a labeled data set with --rows"
+        )
+        raise InputError("--label, --unseen", problem, hint)
     label = None
     if options["kind"] is not None:
         label = LabelRule(kind=options["kind"], horizon_rows=options["horizon_rows"], threshold_bps=options["threshold_bps"])
@@ -171,7 +178,8 @@ def _rows(config: Path, folder: Path, options: dict[str, Any], *, quiet: bool) -
             run.make_rows()
         with BulkProgress("writing", lambda: run.written, progress, total=run.rows, unit="rows"):
             run.write()
-    return read_rows(folder / "rows.parquet")
+    made = read_rows(folder / "rows.parquet")
+    return msgspec.structs.replace(made, path=recordings[0] if recordings else config)  # what messages call them
 
 
 def _check_features(rows: RowSet, config: Path) -> None:

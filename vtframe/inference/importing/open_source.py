@@ -44,5 +44,11 @@ def _read_skops(job: Job) -> Any:
     strange = sorted(set(foreign) - set(known))
     if strange:
         problem = f"holds types that may run code when they are made: {', '.join(strange)}"
-        raise InputError(str(job.source), problem, "export the model to ONNX where it was made")
+        booster = any(name.startswith(("lightgbm.", "xgboost.")) for name in strange)
+        hint = (
+            "save the booster itself, as text (LightGBM) or JSON (XGBoost)"
+            if booster
+            else "export it to ONNX where it was made"
+        )
+        raise InputError(str(job.source), problem, hint)
     return io.load(job.source.path, trusted=foreign)
