@@ -8,7 +8,6 @@ from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
 from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, TrainingColumn, calibrated
 from vtframe.api.part import Part
 from vtframe.api.risk import RiskContext, RiskPolicy
-from vtframe.api.sampling import Sampling
 from vtframe.api.sink import (
     MarketBlock,
     MarketInfo,
@@ -39,6 +38,7 @@ from vtframe.errors import (
     RecordingError,
     VtframeError,
 )
+from vtframe.sampling import Sampling
 from vtframe.wire.numbers_seen import NumbersSeen
 from vtframe.wire.plain import fixed, fixed_number, instant, written_decimals
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from vtframe.api.sampling import Clash
+from vtframe.sampling import Clash
 
 ANSWERS = ("warn", "shrink", "reduce_only", "halt")
 """Mildest first."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from vtframe.api.sampling import Clash
 from vtframe.config.tables import ModelTable
+from vtframe.sampling import Clash
 
 _ELSEWHERE = ("overload", "queue", "max_batch", "hang_ms", "keep_warm")
 _PROCESS = ("workers", "wait", "spin_us", "memory_mb", "cpus")

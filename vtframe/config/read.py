@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from vtframe.api.sampling import Sampling, clashes
 from vtframe.config.decode import decode_fields, decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.drift import DriftTable, drift_clashes
@@ -17,6 +16,7 @@ from vtframe.config.model_clashes import model_clashes
 from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
 from vtframe.config.wording import found
 from vtframe.errors import Fault, nearest
+from vtframe.sampling import Sampling, clashes
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -10,10 +10,10 @@ import msgspec
 import tomli_w
 from msgspec import Meta
 
-from vtframe.api.sampling import Sampling
 from vtframe.config.document import Document, Place
 from vtframe.config.drift import DriftTable
 from vtframe.config.lines import KeyPath
+from vtframe.sampling import Sampling
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 """A lane's or model's name: it becomes part of file names and order ids."""
