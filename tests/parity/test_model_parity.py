@@ -226,6 +226,47 @@ def test_the_size_of_a_batch_matters() -> None:
     assert found.identical < found.compared
 
 
+class Doubles(Sums):
+    """Another version of the same model."""
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        return 2 * super().predict(batch)
+
+
+def of_two_versions(rows: RowBatch) -> PredictionBlock:
+    """The first 29 predictions are of one version, the others of the next; batches are numbered anew."""
+    one, other = (logged_by(model, rows, [2]) for model in (Sums(), Doubles()))
+    other.meta["version"] = 1
+    other.meta["batch"][other.meta["batch"] >= 0] -= int(other.meta["batch"][30]) - int(one.meta["batch"][29])
+    meta, outputs = (np.concatenate([getattr(one, part)[:30], getattr(other, part)[30:]]) for part in ("meta", "outputs"))
+    return msgspec.structs.replace(one, meta=meta, outputs=outputs, versions=("h", "next"))
+
+
+@pytest.mark.parametrize("window", [3, 5])
+def test_each_prediction_is_asked_of_the_version_that_it_names(window: int) -> None:
+    rows = made_rows(60)
+    logged = of_two_versions(rows)
+    next_bundle = msgspec.structs.replace(BUNDLE, hash="next", window=window)
+    comparison = PredictionComparison(
+        iter([logged]), Sums(), BUNDLE, instruments=("x", "y"), expected=None, versions={"next": (Doubles(), next_bundle)}
+    )
+    comparison.add(rows)
+    comparison.finish()
+    assert comparison.compared == 60
+    assert comparison.identical == (60 if window == 3 else 30)
+    if window == 5:  # what it answered is of other windows
+        assert comparison.first is not None
+        assert comparison.first.row == 15
+
+
+def test_a_version_that_the_journal_does_not_name_is_told() -> None:
+    rows = made_rows(60)
+    found, _ = compared(rows, of_two_versions(rows))
+    assert (found.compared, found.identical) == (60, 30)
+    assert found.first is not None
+    assert (found.first.feature, found.first.logged) == ("model_hash", "next")
+
+
 def test_what_time_decided_is_counted_apart() -> None:
     rows = made_rows(60)
     logged = logged_by(Sums(), rows, [1])

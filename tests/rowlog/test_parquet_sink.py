@@ -55,13 +55,14 @@ def rows(first: int, count: int, *, dtype: str = "float32", ts_step: int = 1000)
 def predictions(count: int) -> PredictionBlock:
     meta = np.zeros(count, PREDICTION)
     for i, name in enumerate(PREDICTION.names or ()):
-        if name not in {"instrument", "verdict"}:
+        if name not in {"instrument", "verdict", "version"}:
             meta[name] = np.arange(count) + 1000 * i
     meta["instrument"] = np.arange(count) % 2
+    meta["version"] = np.arange(count) // 20
     meta["verdict"] = np.arange(count) % len(Verdict)
     outputs = np.random.default_rng(1).random((count, 3)).astype(np.float32)
     outputs[meta["verdict"] > 2] = np.nan
-    return PredictionBlock(model="direction", meta=meta, outputs=outputs)
+    return PredictionBlock(model="direction", meta=meta, outputs=outputs, versions=("first", "second"))
 
 
 def sink(folder: Path, info: SessionInfo | None = None, **settings) -> ParquetSink:
@@ -101,9 +102,10 @@ def test_predictions_are_read_back_with_every_field(tmp_path) -> None:
     made.predictions(block)
     made.close()
     table = pq.read_table(tmp_path / "predictions" / "direction" / "000001.parquet")
-    assert set(table.column_names) == {*(PREDICTION.names or ()), "down", "flat", "up"}
+    assert set(table.column_names) == {*(PREDICTION.names or ()), "down", "flat", "up", "model_hash"} - {"version"}
+    assert table["model_hash"].to_pylist() == ["first"] * 20 + ["second"] * 20
     for name in PREDICTION.names or ():
-        if name not in {"instrument", "verdict"}:
+        if name not in {"instrument", "verdict", "version"}:
             np.testing.assert_array_equal(table[name].to_numpy(), block.meta[name])
     assert table["verdict"].to_pylist() == [list(Verdict)[v].value for v in block.meta["verdict"]]
     for i, name in enumerate(("down", "flat", "up")):

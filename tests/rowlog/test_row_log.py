@@ -308,8 +308,25 @@ def test_a_prediction_is_logged_with_every_field(verdict) -> None:
     expected["instrument"] = 3
     expected["verdict"] = list(Verdict).index(verdict)
     np.testing.assert_array_equal(block.meta, expected)
+    assert len(block.versions) == 1
     np.testing.assert_array_equal(block.outputs, np.tile(outputs or (np.nan, np.nan), (5, 1)).astype(np.float32))
     assert log.take() is None
+
+
+def test_a_prediction_says_which_version_answered_and_numbers_do_not_change() -> None:
+    log = PredictionLog("m", 2, capacity=1)
+    hashes = ["a", "b", "a", "c", "b"]
+    for row, digest in enumerate(hashes[:2]):
+        log.add(msgspec.structs.replace(prediction(row), model_hash=digest), 1, 1)
+    first = log.take()
+    for row, digest in enumerate(hashes[2:]):
+        log.add(msgspec.structs.replace(prediction(row), model_hash=digest), 1, 1)
+    second = log.take()
+    assert first is not None
+    assert second is not None
+    assert (first.versions, second.versions) == (("a", "b"), ("a", "b", "c"))
+    named = [block.versions[version] for block in (first, second) for version in block.meta["version"].tolist()]
+    assert named == hashes
 
 
 def test_an_answer_that_came_with_an_input_of_its_own_says_so() -> None:

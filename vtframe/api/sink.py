@@ -45,11 +45,15 @@ class RowBlock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictionBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """Consecutive answers of one model: ``meta`` (records of domain.PREDICTION) and ``outputs`` (n, outputs)."""
+    """Consecutive answers of one model: ``meta`` (records of domain.PREDICTION) and ``outputs`` (n, outputs).
+
+    ``versions`` are the hashes of the bundles that answered so far in the session: one more with each swap.
+    """
 
     model: str
     meta: NDArray[Any]
     outputs: NDArray[Any]
+    versions: tuple[str, ...] = ()
 
 
 class ReceivedMessage(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from vtframe.api import Model
+from vtframe.api import BundleInfo, Model
 from vtframe.assemble.model_backend import open_model
 from vtframe.assemble.replay import CONFIG, Replay, read_recorded
 from vtframe.builtin import PLUGINS
@@ -36,7 +36,8 @@ class ModelCertificate(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     unmatched: int
     first_difference: Difference | None
-    hash: str  # of the bundle
+    hash: str  # of the bundle that it began with
+    versions: int = 1  # that answered, in all
     passed: bool
 
 
@@ -66,7 +67,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A model asked again."""
 
-    opened: Model
+    versions: dict[str, tuple[Model, BundleInfo]]  # by hash, the first one first
     log: LoggedPredictions
     comparison: PredictionComparison
     digest: str
@@ -82,6 +83,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
             unmatched=found.unmatched,
             first_difference=found.first,
             hash=self.digest,
+            versions=len(self.versions),
             passed=found.rows == found.compared == found.identical and found.rows > 0,
         )
 
@@ -143,7 +145,8 @@ class ParityRun:
                 model.comparison.finish()
         finally:
             for model in self._models.values():
-                model.opened.close()
+                for opened, _ in model.versions.values():
+                    opened.close()
         return self._certificate()
 
     def _take(self, batch: RowBatch) -> None:
@@ -152,7 +155,7 @@ class ParityRun:
             model.comparison.add(batch)
 
     def _open_models(self, names: Sequence[str]) -> dict[str, _Asked]:
-        """Every model of the session, its bundle checked against its own hashes and the journal's."""
+        """Every version of every model of the session, bundles checked against their own hashes and the journal's."""
         started, side = self.recorded.started, self.replay.side
         tables = {table.name: table for table in side.config.models if table.bundle}
         bundles = {name: side.config.resolve(table.bundle) for name, table in tables.items()}
@@ -160,10 +163,12 @@ class ParityRun:
         for name, digest in started.models.items():
             if name not in bundles:
                 raise SessionError(str(self.recorded.folder / CONFIG), f"names no bundle of the session's model {name!r}")
-            bundle = load_bundle(bundles[name])
-            if bundle.hash != digest:
-                problem = f"is not the bundle that the session ran: its hash is {bundle.hash}, it was {digest}"
-                raise SessionError(str(bundles[name]), problem, "put the bundle back")
+            folders = {digest: bundles[name]}
+            for change in self.recorded.changes:
+                if change.model == name:
+                    folders.setdefault(change.after, Path(change.bundle))
+            loaded = {version: _as_it_was(folder, version) for version, folder in folders.items()}
+            bundle = loaded[digest]
             log = LoggedPredictions(
                 self.recorded.folder / "predictions" / name,
                 model=name,
@@ -171,11 +176,18 @@ class ParityRun:
                 instruments=names,
                 outputs=bundle.classes,
             )
-            opened = open_model(bundle, tables[name], side.plugins.registries.model_backends)
+            backends = side.plugins.registries.model_backends
+            versions = {version: (open_model(one, tables[name], backends), one) for version, one in loaded.items()}
             comparison = PredictionComparison(
-                iter(log), opened, bundle, instruments=names, expected=self.recorded.rows, columns=started.columns
+                iter(log),
+                versions[digest][0],
+                bundle,
+                instruments=names,
+                expected=self.recorded.rows,
+                columns=started.columns,
+                versions=versions,
             )
-            found[name] = _Asked(opened=opened, log=log, comparison=comparison, digest=digest)
+            found[name] = _Asked(versions=versions, log=log, comparison=comparison, digest=digest)
         return found
 
     def _certificate(self) -> Certificate:
@@ -207,3 +219,12 @@ class ParityRun:
             models=models,
             passed=whole and found.first is None and not problems and all(model.passed for model in models.values()),
         )
+
+
+def _as_it_was(folder: Path, digest: str) -> BundleInfo:
+    """The bundle in ``folder``; raises SessionError where it is not the one that the session ran."""
+    bundle = load_bundle(folder)
+    if bundle.hash != digest:
+        problem = f"is not the bundle that the session ran: its hash is {bundle.hash}, it was {digest}"
+        raise SessionError(str(folder), problem, "put the bundle back")
+    return bundle

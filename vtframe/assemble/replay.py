@@ -16,7 +16,15 @@ from vtframe.errors import SessionError
 from vtframe.features.pipeline import Pipeline
 from vtframe.features.plan import plan
 from vtframe.journal.reader import JournalReader
-from vtframe.journal.records import AnswersArrived, Checkpoint, DriftJudged, InputArrived, SessionStarted, SessionStopped
+from vtframe.journal.records import (
+    AnswersArrived,
+    Checkpoint,
+    DriftJudged,
+    InputArrived,
+    ModelChanged,
+    SessionStarted,
+    SessionStopped,
+)
 
 CONFIG = "config.toml"
 
@@ -29,6 +37,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     taken: frozenset[int]  # numbers of inputs that the feed did not bring
     rows: int | None  # made in all, where it said so at its end
     reason: str  # why it ended; empty where it was killed
+    changes: tuple[ModelChanged, ...] = ()  # of the models' versions, in order
 
 
 def read_recorded(folder: Path) -> Recorded:
@@ -41,6 +50,7 @@ def read_recorded(folder: Path) -> Recorded:
     taken: set[int] = set()
     rows: int | None = None
     reason = ""
+    changes: list[ModelChanged] = []
     for record in JournalReader(folder / "journal"):
         if isinstance(record, SessionStarted):
             started = record
@@ -51,13 +61,23 @@ def read_recorded(folder: Path) -> Recorded:
             taken.update(range(record.number, record.number + len(record.rows)))
         elif isinstance(record, DriftJudged):
             taken.add(record.number)
+        elif isinstance(record, ModelChanged):
+            taken.add(record.number)
+            changes.append(record)
         elif isinstance(record, Checkpoint):
             rows = record.report.get("counts", {}).get("rows")
         elif isinstance(record, SessionStopped):
             reason = record.reason
     if started is None:
         raise SessionError(str(folder), "its journal is empty", "the session ended before it began; run it again")
-    return Recorded(folder=folder, started=started, taken=frozenset(taken), rows=rows if reason else None, reason=reason)
+    return Recorded(
+        folder=folder,
+        started=started,
+        taken=frozenset(taken),
+        rows=rows if reason else None,
+        reason=reason,
+        changes=tuple(changes),
+    )
 
 
 class Replay:

@@ -16,14 +16,16 @@ from vtframe.domain import PREDICTION, Verdict
 from vtframe.errors import SessionError
 
 _BLOCK = 16_384
-_NUMBERS = tuple(name for name in PREDICTION.names or () if name not in {"instrument", "verdict"})
+_NUMBERS = tuple(name for name in PREDICTION.names or () if name not in {"instrument", "verdict", "version"})
+_VERSION = "model_hash"
 _VERDICTS = {verdict.value: code for code, verdict in enumerate(Verdict)}
 
 
 class LoggedPredictions:
     """Iterate over it for the blocks of the segments in ``folder``, in order; afterwards ``problems`` says what was amiss.
 
-    Outputs are nan where a prediction has none. Raises SessionError for a segment of another format, session or model.
+    Outputs are nan where a prediction has none. A block's ``versions`` are empty where the log does not name them. Raises
+    SessionError for a segment of another format, session or model.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class LoggedPredictions:
         self._model = model
         self._instruments = {name: index for index, name in enumerate(instruments)}
         self._outputs = tuple(outputs)
+        self._versions: dict[str, int] = {}
         there = [int(path.stem) for path in self._segments]
         missing = sorted(set(range(1, max(there, default=0) + 1)) - set(there))
         self.problems += [f"predictions/{model}/{number:06d}.parquet is missing" for number in missing]
@@ -68,5 +71,12 @@ class LoggedPredictions:
             meta[name] = batch.column(name).to_numpy(zero_copy_only=False)
         meta["instrument"] = codes_of(batch.column("instrument"), self._instruments)
         meta["verdict"] = codes_of(batch.column("verdict"), _VERDICTS)
+        if _VERSION in batch.schema.names:
+            hashes = batch.column(_VERSION)
+            for digest in hashes.dictionary.to_pylist():
+                self._versions.setdefault(digest, len(self._versions))
+            meta["version"] = codes_of(hashes, self._versions)
         outputs = np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in self._outputs])
-        return PredictionBlock(model=self._model, meta=meta, outputs=outputs.astype(np.float32, copy=False))
+        return PredictionBlock(
+            model=self._model, meta=meta, outputs=outputs.astype(np.float32, copy=False), versions=tuple(self._versions)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,13 +46,24 @@ class _History:
             self.meta, self.values = self.meta[at:].copy(), self.values[at:].copy()
 
 
+class _Version:
+    """One version of the model, and which columns of the rows it reads."""
+
+    def __init__(self, model: Model, bundle: BundleInfo, columns: Sequence[str] | None) -> None:
+        self.model = model
+        self.window = bundle.window
+        self.dtype = bundle.dtype
+        self.classes = bundle.classes
+        self.places = slice(None) if columns is None else [list(columns).index(name) for name in bundle.columns]
+
+
 class PredictionComparison:
     """Takes recomputed rows by ``add``, pulls logged predictions as their rows come, and asks ``model`` again.
 
     A prediction that was answered must have a window of valid rows, and the model's answer to it; one that says INVALID must
     not. What says FAILED, CONFLATED or OVERRUN depended on time, and so did a late row without an answer: they are counted in
     ``timed``. Every row has one prediction. Those of one call of the model stand together in the log; calls of several workers
-    may overtake one another.
+    may overtake one another. A prediction that names a version of the model is asked of that version.
     """
 
     def __init__(
@@ -64,9 +75,11 @@ class PredictionComparison:
         instruments: Sequence[str],
         expected: int | None,
         columns: Sequence[str] | None = None,
+        versions: Mapping[str, tuple[Model, BundleInfo]] | None = None,
     ) -> None:
         """``expected`` is how many there should be, where the session said so at its end. ``columns`` are the names of the
-        rows' columns, of which the model's are picked; without them the rows hold the model's and no others."""
+        rows' columns, of which the model's are picked; without them the rows hold the model's and no others. ``versions`` are
+        those that took the place of ``model``, by the hashes of their bundles."""
         self.compared = 0
         self.identical = 0
         self.timed = 0
@@ -75,17 +88,16 @@ class PredictionComparison:
         self.first: Difference | None = None
         self._log = logged
         self._log_ended = False
-        self._model = model
-        self._window = bundle.window
-        self._dtype = bundle.dtype
-        self._classes = bundle.classes
+        self._first_version = _Version(model, bundle, columns)
+        self._versions = {digest: _Version(*version, columns) for digest, version in (versions or {}).items()}
+        self._versions[bundle.hash] = self._versions[""] = self._first_version
+        self._window = max(version.window for version in self._versions.values())
         self._names = tuple(instruments)
         self._expected = expected
-        self._places = None if columns is None else [list(columns).index(name) for name in bundle.columns]
-        self._rows = [_History(len(bundle.columns), bundle.dtype) for _ in instruments]
+        self._rows = [_History(len(bundle.columns if columns is None else columns), bundle.dtype) for _ in instruments]
         self._next = [0] * len(instruments)  # one past the newest row that has a prediction
         self._overtaken: list[dict[int, None]] = [{} for _ in instruments]  # rows before it that have none yet, in order
-        self._waiting: deque[tuple[Any, NDArray[np.float32]]] = deque()
+        self._waiting: deque[tuple[Any, NDArray[np.float32], str]] = deque()
 
     @property
     def rows(self) -> int:
@@ -94,10 +106,9 @@ class PredictionComparison:
         return found if self._expected is None else max(found, self._expected - self.timed)
 
     def add(self, batch: RowBatch) -> None:
-        values = batch.values if self._places is None else batch.values[:, self._places]
         for instrument in np.unique(batch.meta["instrument"]).tolist():
             chosen = batch.meta["instrument"] == instrument
-            self._rows[instrument].add(batch.meta[chosen], values[chosen])
+            self._rows[instrument].add(batch.meta[chosen], batch.values[chosen])
         self._advance()
         for history, upto, overtaken in zip(self._rows, self._next, self._overtaken, strict=True):
             history.forget(next(iter(overtaken), upto) - self._window + 1)
@@ -107,7 +118,7 @@ class PredictionComparison:
         self._advance()
         while self._waiting or self._pull():
             while self._waiting:
-                meta, _ = self._waiting.popleft()
+                meta, _, _ = self._waiting.popleft()
                 self.unmatched += 1
                 self._note(meta, "", "a prediction", None)
         for instrument, overtaken in enumerate(self._overtaken):
@@ -119,14 +130,14 @@ class PredictionComparison:
             size = max(1, int(self._waiting[0][0]["batch_size"]))
             while len(self._waiting) < size and self._pull():
                 pass
-            batch = int(self._waiting[0][0]["batch"])
-            together = itertools.takewhile(lambda part: part[0]["batch"] == batch, self._waiting)  # noqa: B023 - used at once
-            group = list(itertools.islice(together, size if batch >= 0 else 1))
-            if any(int(meta["row"]) >= self._rows[int(meta["instrument"])].end for meta, _ in group):
+            call = int(self._waiting[0][0]["batch"]), self._waiting[0][2]
+            together = itertools.takewhile(lambda part: (part[0]["batch"], part[2]) == call, self._waiting)  # noqa: B023 - used at once
+            group = list(itertools.islice(together, size if call[0] >= 0 else 1))
+            if any(int(meta["row"]) >= self._rows[int(meta["instrument"])].end for meta, _, _ in group):
                 return
             for _ in group:
                 self._waiting.popleft()
-            self._check(group)
+            self._check([(meta, outputs) for meta, outputs, _ in group], call[1])
 
     def _pull(self) -> bool:
         if self._log_ended:
@@ -135,13 +146,19 @@ class PredictionComparison:
         if block is None:
             self._log_ended = True
             return False
-        self._waiting.extend(zip(block.meta, block.outputs, strict=True))
+        names = block.versions or ("",)
+        self._waiting.extend(
+            (meta, outputs, names[int(meta["version"])]) for meta, outputs in zip(block.meta, block.outputs, strict=True)
+        )
         return True
 
-    def _check(self, group: list[tuple[Any, NDArray[np.float32]]]) -> None:
+    def _check(self, group: list[tuple[Any, NDArray[np.float32]]], digest: str) -> None:
         """Predictions of one call of the model: in order, and each against its row and window."""
         windows = []
         asked = []
+        version = self._versions.get(digest)
+        window = (version or self._first_version).window
+        places = (version or self._first_version).places
         for meta, outputs in group:
             instrument, row = int(meta["instrument"]), int(meta["row"])
             history = self._rows[instrument]
@@ -155,7 +172,7 @@ class PredictionComparison:
             self._next[instrument] = max(self._next[instrument], row + 1)
             self._miss(instrument, len(overtaken) - _OVERTAKEN)
             at = history.position(row)
-            first = at - self._window + 1
+            first = at - window + 1
             whole = first >= 0 and bool((history.meta["valid"][first : at + 1] != 0).all())
             verdict = _VERDICTS[int(meta["verdict"])]
             unanswered = verdict is Verdict.LATE and int(meta["batch"]) < 0
@@ -170,11 +187,13 @@ class PredictionComparison:
                 self._note(meta, name, int(meta[name]) if wrong else verdict.value, made)
             elif verdict is Verdict.INVALID:
                 self.identical += 1
+            elif version is None:
+                self._note(meta, "model_hash", digest, "a version that the journal names")
             else:
-                windows.append(history.values[first : at + 1])
+                windows.append(history.values[first : at + 1][:, places])
                 asked.append((meta, outputs))
-        if asked:
-            self._ask(asked, np.ascontiguousarray(np.stack(windows), self._dtype))
+        if asked and version is not None:
+            self._ask(asked, np.ascontiguousarray(np.stack(windows), version.dtype), version)
 
     def _miss(self, instrument: int, count: int) -> None:
         """The ``count`` oldest rows that wait for a prediction will have none."""
@@ -185,11 +204,11 @@ class PredictionComparison:
             self.missing += 1
             self._note(history.meta[history.position(row)], "", None, "a prediction", row=row)
 
-    def _ask(self, asked: list[tuple[Any, NDArray[np.float32]]], batch: NDArray[Any]) -> None:
+    def _ask(self, asked: list[tuple[Any, NDArray[np.float32]]], batch: NDArray[Any], version: _Version) -> None:
         size = max(1, int(asked[0][0]["batch_size"]))
         if len(batch) < size:  # the others of this call are not in the log: their places must be filled all the same
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-        answers = np.asarray(self._model.predict(batch), np.float32)
+        answers = np.asarray(version.model.predict(batch), np.float32)
         for (meta, outputs), answer in zip(asked, answers, strict=False):
             same = outputs.view(np.uint32) == answer.view(np.uint32)
             if same.all():
@@ -197,7 +216,7 @@ class PredictionComparison:
                 continue
             at = int(np.flatnonzero(~same)[0])
             bits = tuple(f"0x{int(value.view(np.uint32)):08x}" for value in (outputs[at], answer[at]))
-            self._note(meta, self._classes[at], float(outputs[at]), float(answer[at]), bits=bits)
+            self._note(meta, version.classes[at], float(outputs[at]), float(answer[at]), bits=bits)
 
     def _note(
         self,

@@ -108,6 +108,7 @@ PREDICTION = np.dtype(
         ("batch_size", "<i4"),  # rows in that call
         ("instrument", "<i4"),
         ("verdict", "u1"),  # position in list(Verdict)
+        ("version", "<u2"),  # of the model, position in PredictionBlock.versions
     ],
     align=True,
 )

@@ -13,7 +13,7 @@ from vtframe.domain import PREDICTION, Prediction, Verdict
 _CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 _OK = Verdict.OK
 _OK_CODE = _CODES[_OK]
-_META = struct.Struct("<10q2iB7x")  # domain.PREDICTION, as it lies in memory
+_META = struct.Struct("<10q2iBxH4x")  # domain.PREDICTION, as it lies in memory
 _META_BYTES = PREDICTION.itemsize
 
 
@@ -26,6 +26,7 @@ class PredictionLog:
         self._width = outputs
         self._outputs = struct.Struct(f"<{outputs}f")
         self._nan = (float("nan"),) * outputs
+        self._versions: dict[str, int] = {}  # hash of a bundle that answered: its number
         self._allocate(capacity)
 
     def add(self, prediction: Prediction, batch: int, batch_size: int) -> None:
@@ -54,6 +55,7 @@ class PredictionLog:
             batch_size,
             p.instrument,
             _OK_CODE if verdict is _OK else _CODES[verdict],
+            self._versions[p.model_hash] if p.model_hash in self._versions else self._new_version(p.model_hash),
         )
         values = p.outputs or self._nan
         if len(values) != self._width:
@@ -67,7 +69,15 @@ class PredictionLog:
         if not count:
             return None
         self.count = 0
-        return PredictionBlock(model=self.model, meta=self.meta[:count].copy(), outputs=self.outputs[:count].copy())
+        return PredictionBlock(
+            model=self.model,
+            meta=self.meta[:count].copy(),
+            outputs=self.outputs[:count].copy(),
+            versions=tuple(self._versions),
+        )
+
+    def _new_version(self, digest: str) -> int:
+        return self._versions.setdefault(digest, len(self._versions))
 
     def _allocate(self, capacity: int) -> None:
         self._capacity = capacity

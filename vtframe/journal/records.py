@@ -59,6 +59,18 @@ class DriftJudged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     verdict: DriftVerdict
 
 
+class ModelChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input: from here on another version of a model answers. Rows that the one before was asked about it still answers."""
+
+    number: int
+    ts: int  # market clock
+    model: str
+    before: str  # hash of the bundle
+    after: str
+    bundle: str  # folder of the bundle ``after``, absolute
+    cause: str  # "swap" or "rollback"
+
+
 class IntentFormed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A strategy (or an attached exit) wants a position; everything that it saw."""
 
@@ -152,6 +164,7 @@ Record = (
     | InputArrived
     | AnswersArrived
     | DriftJudged
+    | ModelChanged
     | IntentFormed
     | OrderApproved
     | OrderDenied

@@ -29,6 +29,7 @@ PREDICTION_FIELDS: list[tuple[str, pa.DataType]] = [
     ("batch_size", pa.int32()),
     ("instrument", NAME),
     ("verdict", NAME),
+    ("model_hash", NAME),
 ]
 _VERDICTS = pa.array([verdict.value for verdict in Verdict])
 
@@ -58,12 +59,14 @@ def row_batch(_: RowBlock, meta: NDArray[Any], values: NDArray[Any], *, schema: 
 
 
 def prediction_batch(
-    _: PredictionBlock, meta: NDArray[Any], outputs: NDArray[Any], *, schema: pa.Schema, names: pa.Array
+    block: PredictionBlock, meta: NDArray[Any], outputs: NDArray[Any], *, schema: pa.Schema, names: pa.Array
 ) -> pa.RecordBatch:
-    """Predictions as Arrow columns; outputs are null where a prediction has none."""
+    """Predictions as Arrow columns; outputs are null where a prediction has none. ``block`` is the newest that was gathered:
+    it knows every version of those before it."""
     columns = {name: pa.array(np.ascontiguousarray(meta[name])) for name, kind in PREDICTION_FIELDS if kind != NAME}
     columns["instrument"] = named(meta["instrument"], names)
     columns["verdict"] = named(meta["verdict"], _VERDICTS)
+    columns["model_hash"] = named(meta["version"], pa.array(block.versions or ("",), pa.string()))
     values = [pa.array(np.ascontiguousarray(outputs[:, i]), from_pandas=True) for i in range(outputs.shape[1])]
     return pa.RecordBatch.from_arrays([*(columns[name] for name, _ in PREDICTION_FIELDS), *values], schema=schema)
 
