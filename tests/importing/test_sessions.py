@@ -1,4 +1,4 @@
-"""Imported models decide in sessions: in the engine's thread and in processes of the pool, and parity asks them again."""
+"""Imported models decide in sessions: in the engine's thread, compiled, in threads and processes; parity asks them again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configuration(root: Path, folder: Path, *, where: str) -> Path:
         ("models/btcusdt_direction", str(folder / "made")),
         ('model = "btcusdt_direction"', 'model = "made"'),
         ('where = "inline"', f'where = "{where}"'),
-        ('plugins = ["onnx"]', 'plugins = ["torch", "sklearn"]'),
+        ('plugins = ["onnx"]', 'plugins = ["onnx", "torch", "sklearn"]'),
         ('use = "recording"\npaths = []', 'use = "market"\nmax_frames = 1500\n#'),
         ("deadline_us = 5_000", "deadline_us = 60_000_000"),
     ):
@@ -58,19 +58,32 @@ def call(*arguments: object) -> Any:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("prepare", [import_torch, import_sklearn])
-def test_an_imported_model_answers_alike_in_the_thread_of_the_engine_and_in_a_process(
-    prepare: Any, root: Path, material: Material, imported: Import, tmp_path: Path
+def import_xgboost(imported: Import, material: Material, folder: Path) -> None:
+    import xgboost
+
+    settings = {"objective": "multi:softprob", "num_class": 3, "nthread": 1, "max_depth": 3}
+    booster = xgboost.train(settings, xgboost.DMatrix(material.inputs, material.directions + 1), 10)
+    booster.save_model(folder / "model.json")
+    imported(folder / "model.json", outputs=(NAMES,), calibrate="temperature")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "places"),
+    [(import_torch, ("inline", "process")), (import_sklearn, ("inline", "process")), (import_xgboost, ("fused", "thread"))],
+)
+def test_an_imported_model_decides_wherever_it_runs_and_parity_makes_its_answers_again(
+    prepare: Any, places: tuple[str, ...], root: Path, material: Material, imported: Import
 ) -> None:
-    prepare(imported, material, tmp_path)
-    verified = call("model", "verify", tmp_path / "made", "--json")
+    folder = Path.cwd()  # a test's own
+    prepare(imported, material, folder)
+    verified = call("model", "verify", folder / "made", "--json")
     assert verified.exit_code == 0, verified.output
     assert {check["name"]: check["ok"] for check in json.loads(verified.stdout)["checks"]}["calibration"] is True
-    for where in ("inline", "process"):
-        config = configuration(root, tmp_path, where=where)
-        ran = call("run", config, "--session", tmp_path / where, "--quiet")
+    for where in places:
+        config = configuration(root, folder, where=where)
+        ran = call("run", config, "--session", folder / where, "--quiet")
         assert ran.exit_code == 0, ran.output
-        same = call("parity", tmp_path / where, "--model", "--json")
+        same = call("parity", folder / where, "--model", "--json")
         assert same.exit_code == 0, same.output
         told = json.loads(same.stdout[same.stdout.index("{") :])["models"]["made"]
         assert told["rows"] == told["compared"] == told["identical"] > 1_000
