@@ -55,7 +55,8 @@ class Strategy(Part):
         return ()
 
     def start(self, view: LaneView) -> None:
-        """Called once before the first prediction."""
+        """Called before the first prediction, and again whenever another model, or another version of it, takes the place of
+        the lane's: ``view.model`` is the new one. What raises then stops the lane from entering."""
 
     def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | Sequence[Intent] | None:
         raise NotImplementedError

@@ -148,23 +148,27 @@ def _compare(
     config: Config, asked: Sequence[tuple[Asked, Place]], bundles: Mapping[str, BundleInfo], faults: list[Fault]
 ) -> None:
     """What every bundle was trained on must be in the rows that this pipeline makes; more may be."""
-    schema = [describe(one.feature, one.columns) for one, _ in asked]
-    inputs = {one.feature.label: one.kernel.inputs for one, _ in asked}
     for index, model in enumerate(config.models):
         bundle = bundles.get(model.name)
         if bundle is None:
             continue
-        difference = compare_schema(bundle, schema, str(config.sampling), dtype=config.rows.dtype)
-        difference += [
-            f"~ {feature.label}: reads {column}, which the bundle does not state: nobody can say whether it is still the same"
-            for feature in bundle.features
-            for column in inputs.get(feature.label, ())
-            if column not in bundle.columns
-        ]
+        difference = other_rows(config, asked, bundle)
         if difference:
             problem = "\n    ".join(["the model was trained on other rows than the pipeline makes:", *difference])
             hint = "make [[features]], [sampling] and [rows] hold what `vtframe model inspect` shows, or train again"
             faults.append(config.place("models", index, "bundle").fault(problem, hint))
+
+
+def other_rows(config: Config, asked: Sequence[tuple[Asked, Place]], bundle: BundleInfo) -> list[str]:
+    """How the rows that the bundle was trained on differ from the pipeline's, in words; empty where they do not."""
+    schema = [describe(one.feature, one.columns) for one, _ in asked]
+    inputs = {one.feature.label: one.kernel.inputs for one, _ in asked}
+    return compare_schema(bundle, schema, str(config.sampling), dtype=config.rows.dtype) + [
+        f"~ {feature.label}: reads {column}, which the bundle does not state: nobody can say whether it is still the same"
+        for feature in bundle.features
+        for column in inputs.get(feature.label, ())
+        if column not in bundle.columns
+    ]
 
 
 def _check_rule(config: Config, features: Sequence[tuple[Feature, Place]], faults: list[Fault]) -> None:

@@ -4,12 +4,14 @@ threads, in worker processes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleInfo, Clock, Model, ModelBackend
+from vtframe.api import BundleError, BundleInfo, Clock, Model, ModelBackend
 from vtframe.assemble.model_backend import make_backend
 from vtframe.buffers.entry import Entry
 from vtframe.buffers.ring import RowType
@@ -25,6 +27,19 @@ from vtframe.inference.pool.executor import PoolExecutor
 from vtframe.inference.pool.settings import PoolSettings
 from vtframe.inference.pool.site import Site
 from vtframe.plugins import Registry
+
+_WARM: Final = 20  # calls
+
+
+class NextVersion(NamedTuple):
+    """A version of a model that is ready to take over. ``switch`` is quick and called between two inputs; from there on
+    ``executor`` is asked. ``retire`` lets go of the version before, ``discard`` of this one where it is not wanted after all.
+    """
+
+    executor: Executor
+    switch: Callable[[], None]
+    retire: Callable[[], None]
+    discard: Callable[[], None]
 
 
 class ServedModels:
@@ -47,7 +62,8 @@ class ServedModels:
         self._waits = waits
         self._folder: SegmentFolder | None = None
         self._rows: SharedRows | None = None
-        self._versions = dict.fromkeys(bundles, 0)
+        self._sites = 0  # so far: their names differ
+        self._released = False
         self._release: list[Callable[[], None]] = []
         self._opened: dict[str, Model] = {}
         self._fused: dict[str, FusedModel] = {}
@@ -69,14 +85,7 @@ class ServedModels:
         Raises BundleError or SessionError.
         """
         table, bundle = self._tables[name], self._bundles[name]
-        common: dict[str, Any] = {
-            "ring": pipeline.ring,
-            "columns": pipeline.columns,
-            "clock": clock,
-            "deadline_ns": table.deadline_us * 1_000,
-            "max_age_ns": table.stale_ms * 1_000_000,
-            "name": name,
-        }
+        common = self._common(name, pipeline, clock)
         if table.where == "inline":
             return InlineExecutor(self._opened[name], bundle, **common)
         if table.where == "fused":
@@ -95,11 +104,14 @@ class ServedModels:
     def site(self, name: str, bundle: BundleInfo, pipeline: Pipeline, log: Path, bell: Bell) -> Site:
         """A version of a model elsewhere, its workers starting."""
         table = self._tables[name]
-        self._versions[name] += 1
+        self._sites += 1
         columns = tuple(pipeline.columns.index(column) for column in bundle.columns)
         model = None
         if table.where == "thread":
-            model = self._opened.pop(name, None) or self._open(name, bundle)
+            model = self._opened.pop(name, None)
+            if model is None:
+                model = self._open(name, bundle)
+                warm(model, bundle)
         log.mkdir(parents=True, exist_ok=True)
         site = Site(
             bundle,
@@ -107,7 +119,7 @@ class ServedModels:
             _settings(table, waits=self._waits),
             ring=pipeline.ring,
             columns=columns,
-            number=self._versions[name],
+            number=self._sites,
             model=model,
             rows=self._rows.path if self._rows is not None and model is None else None,
             folder=self._folder if model is None else None,
@@ -115,9 +127,70 @@ class ServedModels:
             done=bell,
         )
         self._release.insert(0, site.close)
+        if self._released:  # while a thread made the site
+            site.close()
         return site
 
+    def next_version(
+        self, name: str, bundle: BundleInfo, executor: Executor, *, pipeline: Pipeline, clock: Clock, log: Path
+    ) -> NextVersion:
+        """``bundle`` beside the version that ``executor`` asks, open and warm. May run in a thread of its own; the version that
+        runs notices nothing of it.
+
+        Raises BundleError, ConfigError or SessionError where it does not open, and whatever its backend raises.
+        """
+        table = self._tables[name]
+        if isinstance(executor, PoolExecutor):
+            site = self.site(name, bundle, pipeline, log, executor.done)
+            try:
+                site.wait_ready()
+            except BaseException:
+                site.close()
+                raise
+            return NextVersion(executor, switch=partial(executor.swap, site), retire=_nothing, discard=site.close)
+        common = self._common(name, pipeline, clock)
+        if table.where == "fused":
+            compiled = open_fused(bundle, make_backend(bundle, table, self._backends))
+            fused = FusedExecutor(compiled, bundle, **common)
+            return NextVersion(
+                fused,
+                switch=partial(self._join, name, compiled, fused, executor, pipeline),
+                retire=self._fused[name].close,
+                discard=compiled.close,
+            )
+        model = self._open(name, bundle)
+        try:
+            warm(model, bundle)
+            inline = InlineExecutor(model, bundle, **common)
+        except BaseException:
+            model.close()
+            raise
+        switch = partial(self._replace, name, model, inline, executor)
+        return NextVersion(inline, switch=switch, retire=self._opened[name].close, discard=model.close)
+
+    def _join(self, name: str, model: FusedModel, fused: FusedExecutor, old: Executor, pipeline: Pipeline) -> None:
+        fused.adopt(old)
+        self._fused[name] = model
+        self._joined[name] = fused.entry
+        pipeline.join(tuple(self._joined.values()))
+
+    def _replace(self, name: str, model: Model, executor: Executor, old: Executor) -> None:
+        executor.adopt(old)
+        self._opened[name] = model
+
+    def _common(self, name: str, pipeline: Pipeline, clock: Clock) -> dict[str, Any]:
+        table = self._tables[name]
+        return {
+            "ring": pipeline.ring,
+            "columns": pipeline.columns,
+            "clock": clock,
+            "deadline_ns": table.deadline_us * 1_000,
+            "max_age_ns": table.stale_ms * 1_000_000,
+            "name": name,
+        }
+
     def release(self) -> None:
+        self._released = True
         while self._release:
             self._release.pop(0)()
         for model in (*self._opened.values(), *self._fused.values()):
@@ -132,6 +205,25 @@ class ServedModels:
         self._folder = SegmentFolder()
         self._rows = SharedRows(self._folder, instruments, capacity, columns, dtype)
         return self._rows.values, self._rows.meta
+
+
+def warm(model: Model, bundle: BundleInfo) -> None:
+    """A few calls for nothing, so that the first one that counts is as quick as any; and a look at the answer's shape.
+
+    Raises BundleError where the model does not answer, or with another number of outputs than the bundle states.
+    """
+    batch = np.zeros((1, bundle.window, len(bundle.columns)), bundle.dtype)
+    try:
+        shapes = {np.shape(model.predict(batch)) for _ in range(_WARM)}
+    except Exception as e:
+        raise BundleError(str(bundle.path), f"does not answer: it raised {e!r}", "`vtframe model verify` tells more") from e
+    if shapes != {(1, len(bundle.classes))}:
+        found = ", ".join(map(str, shapes))
+        raise BundleError(str(bundle.path), f"answers one row in the shape {found}, expected (1, {len(bundle.classes)})")
+
+
+def _nothing() -> None:
+    """The executor lets go of the version before by itself, once it has answered."""
 
 
 def _settings(table: ModelTable, *, waits: bool) -> PoolSettings:

@@ -20,6 +20,7 @@ from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
 from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
+from vtframe.assemble.new_version import NewVersions
 from vtframe.assemble.parts import LaneParts, Parts
 from vtframe.assemble.served_models import ServedModels
 from vtframe.builtin import PLUGINS
@@ -30,6 +31,7 @@ from vtframe.engine.engine import Engine, ServedModel
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Market
+from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.market_log import MarketLog, MarketTap
 from vtframe.engine.meters import Meters
 from vtframe.engine.newest_rows import NewestRows
@@ -228,6 +230,14 @@ class _Builder:
         )
         verdicts = self._verdicts(engine, row_log)
         drift.tell = verdicts.put
+        log = self.info.folder / "log"
+        lifecycle = Lifecycle(
+            engine,
+            self.examined.bundles,
+            NewVersions(self.examined, models, self.pipeline, self.clock, log).prepare,
+            journal=self.journal,
+            clock=self.clock,
+        )
         return Session(
             info=self.info,
             feed=self.parts.feed,
@@ -244,6 +254,7 @@ class _Builder:
             started=self._tell_started,
             stopped=self._tell_stopped,
             release=models.release,
+            lifecycle=lifecycle,
             inputs=None if market_log is None else MarketTap(engine, market_log),
         )
 

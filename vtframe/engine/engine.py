@@ -217,6 +217,18 @@ class Engine:
             self.halted = True
             self.stop(f"halted: {verdict.text}")
 
+    def on_command(self, text: str) -> int:
+        """An operator's command takes effect here, between two inputs; returns its number."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        number = self._take_number()
+        self._note(number, InputKind.COMMAND, text)
+        return number
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        return self._models
+
     def _take_number(self) -> int:
         self.number += 1
         return self.number - 1

@@ -170,6 +170,18 @@ class Lane:
                 self._close(instrument, cause)
         self._refresh()
 
+    def on_model(self, model: BundleInfo, number: int) -> None:
+        """From here on another model, or another version of it, answers: the strategy starts anew on it, positions stay."""
+        self.view.model = model
+        if self._stopped or self.failed:
+            return
+        self._desk.number = number
+        self._desk.started = 0
+        try:
+            self.strategy.start(self.view)
+        except Exception as e:  # noqa: BLE001 - any error of a strategy stops its lane and nothing else
+            self._fail(f"strategy {type(self.strategy).name} cannot go on with model {model.name}: {e!r}")
+
     def on_drift(self, verdict: DriftVerdict, number: int) -> None:
         """A verdict on the lane's model: its restraint has it from here on, and what must not open any more is canceled."""
         if self._stopped or self._restraint is None:

@@ -8,15 +8,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from vtframe.engine.engine import Engine
+from vtframe.engine.lifecycle import Lifecycle
 from vtframe.inference.pool.bell import Bell
 
 _QUIET_S: Final = 1.0  # between two turns of housekeeping, at most
 _WATCH_S: Final = 0.01  # between two looks at models elsewhere: for deadlines that pass, and workers that died
 
 
-def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Callable[[], None]) -> None:
+def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Callable[[], None], lifecycle: Lifecycle) -> None:
     """Run ``main`` on uvloop where there is one. Answers from elsewhere are taken as they ring; where a model is waited for
-    busily, the loop never sleeps."""
+    busily, the loop never sleeps. ``lifecycle`` takes commands meanwhile."""
 
     async def everything() -> None:
         loop = asyncio.get_running_loop()
@@ -25,9 +26,11 @@ def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Call
         bells: Sequence[Bell] = engine.bells
         for bell in bells:
             loop.add_reader(bell.listening, _hear, bell, engine)
+        lifecycle.attach(loop)
         try:
             await main
         finally:
+            lifecycle.attach(None)
             for bell in bells:
                 loop.remove_reader(bell.listening)
             for task in beside:

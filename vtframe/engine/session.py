@@ -20,6 +20,7 @@ from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.main_loop import run_loop
 from vtframe.engine.meters import Counters, Meters
 from vtframe.engine.report import measured, report_of, write_report
@@ -82,6 +83,7 @@ class Session:
         started: Callable[[SessionInfo], None],
         stopped: Callable[[SessionInfo, dict[str, Any]], None],
         release: Callable[[], None],
+        lifecycle: Lifecycle,
         inputs: FeedSink | None = None,
     ) -> None:
         """``started`` and ``stopped`` tell the plugins, ``release`` lets go of the models; ``inputs`` is what the feed delivers
@@ -100,6 +102,7 @@ class Session:
         self.journal = journal
         self.reason = ""
         self.began_ns = 0  # monotonic
+        self.lifecycle = lifecycle
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._started = started
         self._stopped = stopped
@@ -147,7 +150,7 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            run_loop(self.feed.run(self._inputs), self.engine, self._rest)
+            run_loop(self.feed.run(self._inputs), self.engine, self._rest, self.lifecycle)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -269,6 +272,7 @@ class Session:
             self._write_end,
             self.journal.close,
             self._release,
+            self.lifecycle.close,
         ]
         failures: list[Exception] = []
         for step in steps:

@@ -91,6 +91,23 @@ class Executor:
         """
         raise NotImplementedError
 
+    def adopt(self, old: Executor) -> None:
+        """Go on where ``old`` stands, which answered for another version of the model and is asked no more: calls are counted
+        on, and what is known of rows and backlogs is kept."""
+        self.calls = old.calls
+        self.batch = old.batch
+        self._backlogs = old._backlogs
+        if old._window == self._window:
+            self._valid_rows, self._newest = old._valid_rows, old._newest
+
+    def _look_at_windows_of(self, bundle: BundleInfo) -> None:
+        """From the next row on, answers are ``bundle``'s. Windows of another length are counted anew."""
+        self._hash = bundle.hash
+        if bundle.window != self._window:
+            self._window = bundle.window
+            self._newest = [-1] * len(self._newest)
+            self._valid_rows = [0] * len(self._valid_rows)
+
     def unanswered(self, instrument: int, row: Mapping[str, int], verdict: Verdict) -> Prediction:
         """What is logged for a row that the model is not asked about; ``row`` has the fields of domain.ROW."""
         now = self._now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -73,6 +74,7 @@ class PoolExecutor(Executor):
         self._dropped = 0
         self._deaths: Counter[str] = Counter()  # of versions that left
         self._leaving: list[Site] = []  # of versions that were swapped out, until they have answered
+        self._closing: list[threading.Thread] = []
         self._blocks = site.settings.overload == "block"
         self._check_at = 0
 
@@ -184,12 +186,14 @@ class PoolExecutor(Executor):
         """From the next row on, ``site`` answers; what the one before was asked it still answers."""
         self._leaving.append(self.site)
         self.site = site
-        self._hash = site.bundle.hash
+        self._look_at_windows_of(site.bundle)
 
     def close(self) -> None:
         """Stop the workers; may be called twice."""
         for site in (self.site, *self._leaving):
             site.close()
+        for closing in self._closing:
+            closing.join()
 
     def _tend(self, now: int) -> list[Answered]:
         """Watch over the workers, and settle what was lost with one."""
@@ -207,7 +211,11 @@ class PoolExecutor(Executor):
             self._leaving.remove(site)
             self._deaths.update(site.staff.deaths)
             self._dropped += site.dropped
-            site.close()
+            closing = threading.Thread(
+                target=site.close, name=f"end of {site.bundle.name}", daemon=True
+            )  # workers take a while
+            self._closing.append(closing)
+            closing.start()
         return settled
 
     def _answered(self, answer: Answer, site: Site) -> Answered:

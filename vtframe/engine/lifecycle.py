@@ -1,0 +1,238 @@
+"""Changes of models while a session runs. Each is one numbered input, taken between two others: before it every row was asked
+of the version before, after it of the next, and no row goes without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from vtframe.api import BundleInfo
+from vtframe.clock import Clock
+from vtframe.engine.commands import Command, RollBack, Status, Swap
+from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.lane import Lane
+from vtframe.errors import BundleError, SessionError, VtframeError, nearest
+from vtframe.inference.executor import Executor
+from vtframe.journal.records import ModelChanged
+from vtframe.journal.writer import JournalWriter
+
+T = TypeVar("T")
+_log = logging.getLogger("vtframe.lifecycle")
+
+
+class Ready(Protocol):
+    """A version of a model that is open and warm, beside the one that answers."""
+
+    @property
+    def bundle(self) -> BundleInfo: ...
+    @property
+    def executor(self) -> Executor:
+        """Who is asked after ``switch``."""
+        ...
+
+    def switch(self) -> None:
+        """Take over. Quick, and between two inputs."""
+        ...
+
+    def retire(self) -> None:
+        """Let go of the version before."""
+        ...
+
+    def discard(self) -> None:
+        """Let go of this one, which is not wanted after all."""
+        ...
+
+
+Prepare = Callable[[ServedModel, Path], Ready]
+"""Load, check, open and warm a bundle for a model; called in a thread of its own. Raises VtframeError where it will not do."""
+
+
+class _Version(NamedTuple):
+    folder: Path
+    hash: str
+
+
+class Lifecycle:
+    """Carries out an operator's commands, one at a time, in the session's event loop.
+
+    ``carry_out`` is for the loop, ``ask`` for any other thread. A command that fails changes nothing.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        bundles: Mapping[str, BundleInfo],
+        prepare: Prepare,
+        *,
+        journal: JournalWriter,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._models = {model.name: model for model in engine.models}
+        self._bundles = dict(bundles)
+        self._prepare = prepare
+        self._journal = journal
+        self._clock = clock
+        self._before: dict[str, list[_Version]] = {name: [] for name in bundles}
+        self._busy = ""  # the command that is being carried out
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """The session's loop runs, or (None) has ended."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """The session's models are released: nothing is to be done aside any more."""
+        if self._thread is not None:
+            self._work.put(None)
+
+    def _aside(self, work: Callable[[], None]) -> None:
+        """Do it in one thread that lives as long as the session: Linux puts workers down with the thread that started them."""
+        self._work.put(work)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._do_work, name="lifecycle", daemon=True)
+            self._thread.start()
+
+    def _do_work(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception as e:  # noqa: BLE001 - whatever a backend raises here, the version is not used any more
+                _log.error("a version of a model could not be closed", exc_info=e)
+
+    def ask(self, command: Command) -> Future[dict[str, Any]]:
+        """``carry_out`` from another thread. Raises SessionError where the session does not run (yet, or any more)."""
+        if self._loop is None:
+            raise SessionError("the session", "does not run", "commands are for a session that runs")
+        return asyncio.run_coroutine_threadsafe(self.carry_out(command), self._loop)
+
+    async def carry_out(self, command: Command) -> dict[str, Any]:
+        """Do it; what came of it, as plain data. Raises VtframeError where it cannot be done, and then nothing has changed."""
+        match command:
+            case Status():
+                return self._status()
+            case Swap(model=name, bundle=folder):
+                return await self._alone(f"swap {name} {folder}", partial(self._swap, self._model(name), Path(folder)))
+            case RollBack(model=name):
+                return await self._alone(f"rollback {name}", partial(self._roll_back, self._model(name)))
+
+    async def _alone(self, text: str, work: Callable[[], Awaitable[T]]) -> T:
+        if self._busy:
+            raise SessionError("the session", f"is busy with another command: {self._busy}", "wait until that one is done")
+        self._busy = text
+        try:
+            return await work()
+        finally:
+            self._busy = ""
+
+    def _model(self, name: str) -> ServedModel:
+        model = self._models.get(name)
+        if model is None:
+            hint = nearest(name, self._models) or f"models: {', '.join(self._models)}"
+            raise SessionError("the session", f"has no model {name!r}", hint)
+        return model
+
+    async def _swap(self, model: ServedModel, folder: Path) -> dict[str, Any]:
+        before = self._bundles[model.name]
+        ready = await self._get_ready(model, folder)
+        told = self._switch(model, ready, "swap", f"swap {model.name} {folder}")
+        self._before[model.name].append(_Version(before.path, before.hash))
+        return told
+
+    async def _roll_back(self, model: ServedModel) -> dict[str, Any]:
+        versions = self._before[model.name]
+        if not versions:
+            raise SessionError("the session", f"has no earlier version of model {model.name!r}", "there is nothing to undo")
+        wanted = versions[-1]
+        ready = await self._get_ready(model, wanted.folder)
+        if ready.bundle.hash != wanted.hash:
+            ready.discard()
+            problem = f"is not the bundle that ran before: its hash is {ready.bundle.hash}, it was {wanted.hash}"
+            raise BundleError(str(wanted.folder), problem, "put it back, or swap to a copy of it")
+        told = self._switch(model, ready, "rollback", f"rollback {model.name}")
+        versions.pop()
+        return told
+
+    async def _get_ready(self, model: ServedModel, folder: Path) -> Ready:
+        """The version before answers meanwhile."""
+        ready: Future[Ready] = Future()
+
+        def work() -> None:
+            try:
+                ready.set_result(self._prepare(model, folder))
+            except VtframeError as e:
+                ready.set_exception(e)
+            except Exception as e:  # noqa: BLE001 - a backend's library may raise anything; it is told to who asked
+                ready.set_exception(BundleError(str(folder), f"cannot be opened: {type(e).__name__}: {e}"))
+
+        ready.set_running_or_notify_cancel()  # from here on nobody but the thread ends it
+        self._aside(work)
+        try:
+            return await asyncio.wrap_future(ready)
+        except asyncio.CancelledError:  # the session ends
+            ready.add_done_callback(_discard)
+            raise
+
+    def _switch(self, model: ServedModel, ready: Ready, cause: str, text: str) -> dict[str, Any]:
+        bundle, before = ready.bundle, self._bundles[model.name]
+        number = self._engine.on_command(text)
+        self._journal.write(
+            ModelChanged(
+                number=number,
+                ts=self._clock.now_ns(),
+                model=model.name,
+                before=before.hash,
+                after=bundle.hash,
+                bundle=str(bundle.path),
+                cause=cause,
+            )
+        )
+        ready.switch()
+        model.executor = ready.executor
+        self._bundles[model.name] = bundle
+        for lane in model.lanes:
+            lane.on_model(bundle, number)
+        self._aside(ready.retire)
+        failed = {lane.lane_id: lane.failed for lane in model.lanes if lane.failed}
+        return {
+            "model": model.name,
+            "input": number,
+            "before": before.hash,
+            "after": bundle.hash,
+            "bundle": str(bundle.path),
+            "failed_lanes": failed,
+        }
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "inputs": self._engine.number,
+            "busy": self._busy,
+            "models": {
+                name: {
+                    "bundle": str(bundle.path),
+                    "hash": bundle.hash,
+                    "available": self._models[name].is_available(),
+                    "lanes": [_lane(lane) for lane in self._models[name].lanes],
+                    "earlier_versions": [str(version.folder) for version in self._before[name]],
+                }
+                for name, bundle in self._bundles.items()
+            },
+        }
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    return {"id": lane.lane_id, "failed": lane.failed}
+
+
+def _discard(ready: Future[Ready]) -> None:
+    if ready.exception() is None:
+        ready.result().discard()
