@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+from vtframe.engine.control import Control
 from vtframe.engine.engine import Engine
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.inference.pool.bell import Bell
@@ -15,9 +17,17 @@ _QUIET_S: Final = 1.0  # between two turns of housekeeping, at most
 _WATCH_S: Final = 0.01  # between two looks at models elsewhere: for deadlines that pass, and workers that died
 
 
-def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Callable[[], None], lifecycle: Lifecycle) -> None:
+def run_loop(
+    main: Coroutine[Any, Any, None],
+    engine: Engine,
+    housekeeping: Callable[[], None],
+    *,
+    lifecycle: Lifecycle,
+    folder: Path,
+) -> None:
     """Run ``main`` on uvloop where there is one. Answers from elsewhere are taken as they ring; where a model is waited for
-    busily, the loop never sleeps. ``lifecycle`` takes commands meanwhile."""
+    busily, the loop never sleeps. ``lifecycle`` takes commands meanwhile, of those
+    who find its socket in the session's ``folder``."""
 
     async def everything() -> None:
         loop = asyncio.get_running_loop()
@@ -28,7 +38,8 @@ def run_loop(main: Coroutine[Any, Any, None], engine: Engine, housekeeping: Call
             loop.add_reader(bell.listening, _hear, bell, engine)
         lifecycle.attach(loop)
         try:
-            await main
+            async with Control(lifecycle, folder):
+                await main
         finally:
             lifecycle.attach(None)
             for bell in bells:

@@ -150,7 +150,8 @@ class Session:
     def _deliver(self) -> Exception | None:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
-            run_loop(self.feed.run(self._inputs), self.engine, self._rest, self.lifecycle)
+            main, folder = self.feed.run(self._inputs), self.info.folder
+            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
