@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtframe.api import Feature
+from vtframe.cli.bench import elsewhere, fused, inference
 from vtframe.cli.bench.feature_sets import six_features, twelve_features, twenty_four_features
 from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
@@ -94,15 +95,28 @@ def test_a_ratio_above_one_is_better_for_rates_and_for_times() -> None:
     assert time_row("a", "us", [2.0, 4.0, 6.0], "b", [8.0]).ratio == 2.0
 
 
-def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundredth of the calls: what is tried is that every row is there and says what it must."""
+    few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}}
+    few[elsewhere] = {"_ROUNDS": 200, "_SLOW_ROUNDS": 20, "_ASKED": {1: 64, 64: 256}, "_REPEATS": 2, "_RARE": ((1_000, 5),)}
+    for module, values in few.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["bench", "inference", "--config", str(root / "vtframe.toml"), "--json"])
     told = capsys.readouterr()
     assert stopped.value.code == 0, told.err
-    (row,) = msgspec.json.decode(told.out, type=list[Row])
-    assert row.unit == "us"
-    assert row.baseline_median is not None
-    assert min(row.baseline_median, row.median) > 0
+    rows = {row.name: row for row in msgspec.json.decode(told.out, type=list[Row])}
+    assert "inference: embedded_direction inline, row to prediction" in rows
+    assert {name.split(",")[0] for name in rows if name.startswith("pool: round trip")} == {"pool: round trip"}
+    assert any(name.startswith("pool: MLP 32-64-32-3, rows answered") for name in rows)
+    assert any("keep_warm" in name for name in rows)
+    for row in rows.values():
+        assert row.unit in {"us", "M rows/s"}
+        assert row.median > 0, row.name
+        if not row.name.startswith("watch: scores"):  # which has nothing beside it
+            assert row.baseline_median is not None, row.name
+            assert row.baseline_median > 0, row.name
 
 
 def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,10 @@ COLUMNS: Final = 40
 _OUTPUTS: Final = 3
 _ROUNDS: Final = 5_000
 _SLOW_ROUNDS: Final = 1_000
+_FIRST: Final = 0.04  # of the rounds, not counted
+_ASKED: Final = {1: 4_000, 64: 60_000}  # rows, by the largest batch
+_REPEATS: Final = 7
+_RARE: Final = ((10, 20), (100, 100), (1_000, 500))  # rows a second, and how many
 _YEAR_NS: Final = 365 * 86_400 * 10**9
 _EVENT = struct.Struct("q")
 
@@ -150,11 +154,12 @@ def _round_trips(bundle: BundleInfo, say: Callable[[str], None]) -> Iterator[Row
     pool = Bench(bundle, ConstantBackend(), wait="busy")
     with contextlib.closing(pool), contextlib.closing(_Queues()) as queues:
         ours, theirs = [], []
-        for index in range(_ROUNDS + 200):
+        for index in range(_ROUNDS):
             ours.append(pool.round_trip())
             if index % (_ROUNDS // _SLOW_ROUNDS) == 0:
                 theirs.append(queues.round_trip())
-    yield time_row("pool: round trip, busy", "us", ours[200:], "multiprocessing.Queue there and back", theirs[20:])
+    ours, theirs = ours[int(_FIRST * _ROUNDS) :], theirs[int(_FIRST * _SLOW_ROUNDS) :]
+    yield time_row("pool: round trip, busy", "us", ours, "multiprocessing.Queue there and back", theirs)
     pool = Bench(bundle, ConstantBackend(), wait="sleep", spin_us=0)
     with contextlib.closing(pool), contextlib.closing(_EventFds()) as events:
         ours, theirs = [], []
@@ -178,9 +183,9 @@ def _batches(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable
             for instrument in range(instruments):
                 for _ in range(bundle.window):
                     bench.row(instrument)
-        for _ in range(7):
+        for _ in range(_REPEATS):
             for size, bench in benches.items():
-                rates[size].append(_rate(bench, instruments, 4_000 if size == 1 else 60_000))
+                rates[size].append(_rate(bench, instruments, _ASKED[size]))
     finally:
         for bench in benches.values():
             bench.close()
@@ -205,7 +210,7 @@ def _warmth(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable[
         for bench in benches.values():
             for _ in range(bundle.window):
                 bench.row()
-        for rate, rounds in ((10, 20), (100, 100), (1_000, 500)):
+        for rate, rounds in _RARE:
             times: dict[bool, list[float]] = {False: [], True: []}
             for _ in range(rounds):
                 for warm, bench in benches.items():
