@@ -69,8 +69,8 @@ def test_a_running_session_is_told_by_command_to_swap_and_to_roll_back(
     assert re.fullmatch(rf"from input [\d,]+ on, {softer} \([0-9a-f]{{12}}\) answers for {MODEL}\n", done.stdout)
     told = tell_session(session, Status())["models"][MODEL]
     assert told["hash"] == load_bundle(softer).hash
-    assert told["earlier_versions"] == [str(home / "models" / MODEL)]
-    assert told["lanes"] == [{"id": "demo", "failed": ""}]
+    assert told["changes"] == [f"swap, before it {home / 'models' / MODEL}"]
+    assert told["lanes"] == [{"id": "demo", "shadow": False, "failed": ""}]
     assert vtframe("rollback", session, MODEL).returncode == 0
     for words, problem in (
         (("rollback", session, MODEL), "has no earlier version"),

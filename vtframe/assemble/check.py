@@ -73,6 +73,7 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
             _ask_strategies(config, parts, bundles, schema, faults)
     _check_rule(config, features, faults)
     _check_lanes(config, faults)
+    _check_shadows(config, faults)
     check_drift(config, bundles, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(
@@ -188,6 +189,30 @@ def _check_lanes(config: Config, faults: list[Fault]) -> None:
         if wanted and wanted not in names:
             hint = nearest(wanted, names) or (f"models: {', '.join(names)}" if names else "")
             faults.append(config.place(*lane.path, "model").fault(f"no model {wanted!r}", hint))
+
+
+def _check_shadows(config: Config, faults: list[Fault]) -> None:
+    """They trade on paper alone, and beside a lane that trades."""
+    for lane in config.lanes:
+        if lane.table.shadow and lane.execution is not None and lane.execution.use != "paper":
+            problem = f"found {lane.execution.use!r} in a shadow lane, which trades on paper alone"
+            place = config.place(*lane.execution.path).at("use")
+            faults.append(place.fault(problem, 'use = "paper", or leave out shadow = true'))
+    if config.lanes and all(lane.table.shadow for lane in config.lanes):
+        problem = "found true in every lane: a session needs one that trades for its account"
+        faults.append(config.place(*config.lanes[0].path, "shadow").fault(problem, "leave it out of one of them"))
+
+
+def check_lane_instruments(config: Config, instruments: Sequence[str], faults: list[Fault]) -> None:
+    """What lanes are limited to must be among the session's ``instruments``, which only its feed knows."""
+    for lane in config.lanes:
+        for index, name in enumerate(lane.table.instruments):
+            if name not in instruments:
+                hint = nearest(name, instruments) or f"it has {', '.join(instruments[:10])}"
+                place = config.place(*lane.path, "instruments", index)
+                faults.append(place.fault(f"the session has no instrument {name!r}", hint))
+            elif name in lane.table.instruments[:index]:
+                faults.append(config.place(*lane.path, "instruments", index).fault(f"{name!r} is named twice"))
 
 
 def _ask_strategies(

@@ -24,6 +24,7 @@ class LaneParts(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Strategy
     execution: ExecutionAdapter
     limits: tuple[RiskPolicy, ...] = ()
+    account: tuple[RiskPolicy, ...] = ()  # of a shadow lane: the account's policies over again, for itself
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,10 @@ def decode_parts(
         execution = maker.make(registries.execution_adapters, lane.execution)
         limits = maker.make_all(registries.risk_policies, lane.limits)
         if strategy is not None and execution is not None:
-            lanes.append(LaneParts(id=lane.id, table=lane.table, strategy=strategy, execution=execution, limits=limits))
+            account = _Maker(config, []).make_all(registries.risk_policies, config.risk) if lane.table.shadow else ()
+            lanes.append(
+                LaneParts(id=lane.id, table=lane.table, strategy=strategy, execution=execution, limits=limits, account=account)
+            )
     risk = maker.make_all(registries.risk_policies, config.risk)
     sinks = maker.make_all(registries.sinks, config.sinks)
     if feed is None:

@@ -21,6 +21,7 @@ from vtframe.journal.records import (
     Checkpoint,
     DriftJudged,
     InputArrived,
+    LanesExchanged,
     ModelChanged,
     SessionStarted,
     SessionStopped,
@@ -59,7 +60,7 @@ def read_recorded(folder: Path) -> Recorded:
                 taken.add(record.number)
         elif isinstance(record, AnswersArrived):
             taken.update(range(record.number, record.number + len(record.rows)))
-        elif isinstance(record, DriftJudged):
+        elif isinstance(record, DriftJudged | LanesExchanged):
             taken.add(record.number)
         elif isinstance(record, ModelChanged):
             taken.add(record.number)

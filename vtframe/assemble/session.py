@@ -15,7 +15,7 @@ import msgspec
 
 from vtframe import __version__
 from vtframe.api import Codec, MarketInfo, SessionInfo
-from vtframe.assemble.check import Examined, examine
+from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
 from vtframe.assemble.feed_table import playing
 from vtframe.assemble.market import Market as OpenedMarket
@@ -40,7 +40,7 @@ from vtframe.engine.risk_view import RiskView
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session import Session
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
-from vtframe.errors import SessionError
+from vtframe.errors import ConfigError, Fault, SessionError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
@@ -146,6 +146,10 @@ def _join(
         ),
     )
     sources = market.sources()
+    faults: list[Fault] = []
+    check_lane_instruments(config, info.instruments, faults)
+    if faults:
+        raise ConfigError(*faults)
     try:
         folder.mkdir(parents=True)
     except OSError as e:
@@ -194,16 +198,20 @@ class _Builder:
         self.pipeline = pipeline
         self.journal = journal
         self.meters = Meters()
+        self.tables = {lane.id: lane.table for lane in parts.lanes}
         self.orders = OrderTable()
         self.ids = ClientOrderIds(info.session_id)
-        self.ledgers = {lane.id: Ledger() for lane in parts.lanes}
+        self.ledgers = {lane.id: Ledger() for lane in parts.lanes if not lane.table.shadow}
+        self.shadows = sum(lane.table.shadow for lane in parts.lanes)
         self.market = Market(
             clock=clock, instruments=instruments, books=pipeline.books, rows=NewestRows(pipeline.ring, pipeline.columns)
         )
-        self.gate = Gate(parts.risk, self._risk_view())
+        self.gate = Gate(parts.risk, self._risk_view(self.orders, self.ledgers))
+        self.gates = [self.gate]
 
     def build(self, codec: Codec | None, models: ServedModels) -> Session:
-        lanes = {parts.id: self._lane(parts) for parts in self.parts.lanes}
+        in_turn = sorted(self.parts.lanes, key=lambda parts: parts.table.shadow)  # shadows after those that trade
+        lanes = {parts.id: self._lane(parts) for parts in in_turn}
         served = [self._serve(name, models, lanes) for name in self.examined.bundles]
         drift = DriftMonitor(self.rules, self.examined.bundles)
         quality = PredictionQuality(self.examined.bundles, tell=drift.scored)
@@ -218,7 +226,8 @@ class _Builder:
             logs=[model.log for model in served],
             market=market_log,
         )
-        self.gate.start()
+        for gate in self.gates:
+            gate.start()
         engine = Engine(
             codec=codec,
             pipeline=self.pipeline,
@@ -235,6 +244,8 @@ class _Builder:
             engine,
             self.examined.bundles,
             NewVersions(self.examined, models, self.pipeline, self.clock, log).prepare,
+            lanes=tuple(lanes.values()),
+            columns=self.pipeline.columns,
             journal=self.journal,
             clock=self.clock,
         )
@@ -275,35 +286,45 @@ class _Builder:
             if answer.error is not None:
                 _log.error("%s", answer.error)
 
-    def _risk_view(self, lane: str | None = None) -> RiskView:
-        return RiskView(market=self.market, orders=self.orders, ledgers=self.ledgers, lane=lane)
+    def _risk_view(self, orders: OrderTable, ledgers: Mapping[str, Ledger], lane: str | None = None) -> RiskView:
+        return RiskView(market=self.market, orders=orders, ledgers=ledgers, lane=lane)
 
     def _lane(self, parts: LaneParts) -> Lane:
         table = parts.table
-        restraint = DriftRestraint() if table.model in restrained(self.rules) else None
+        models = restrained(self.rules)
+        restraint = DriftRestraint() if table.model in models or (models and self.shadows) else None
         limits = parts.limits if restraint is None else (restraint, *parts.limits)
+        gate, orders, ledgers, ids = self.gate, self.orders, self.ledgers, self.ids
+        if table.shadow:  # an account of its own
+            orders, ledgers = OrderTable(), {parts.id: Ledger()}
+            gate = Gate(parts.account, self._risk_view(orders, ledgers))
+            ids = ClientOrderIds(f"{self.info.session_id}-s{len(self.gates)}")
+            self.gates.append(gate)
+        chosen = [self.info.instruments.index(name) for name in table.instruments] or None
         return Lane(
             parts.id,
             parts.strategy,
             parts.execution,
-            gate=self.gate,
-            limits=Gate(limits, self._risk_view(parts.id)) if limits else None,
+            gate=gate,
+            limits=Gate(limits, self._risk_view(orders, ledgers, parts.id)) if limits else None,
             restraint=restraint,
-            ledger=self.ledgers[parts.id],
-            orders=self.orders,
-            ids=self.ids,
+            ledger=ledgers[parts.id],
+            orders=orders,
+            ids=ids,
             capital=table.capital,
             when_late=table.when_late,
             model=self.examined.bundles.get(table.model),
             market=self.market,
             journal=self.journal,
-            meters=self.meters,
+            meters=None if table.shadow else self.meters,
+            shadow=table.shadow,
+            instruments=chosen,
         )
 
     def _serve(self, name: str, models: ServedModels, lanes: Mapping[str, Lane]) -> ServedModel:
         executor = models.executor(name, self.pipeline, self.clock, self.info.folder / "log")
         log = PredictionLog(name, len(self.examined.bundles[name].classes))
-        return ServedModel(name, executor, log, [lanes[lane.id] for lane in self.parts.lanes if lane.table.model == name])
+        return ServedModel(name, executor, log, [lane for lane in lanes.values() if self.tables[lane.lane_id].model == name])
 
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
@@ -342,6 +363,7 @@ def _started(
         sources=sources,
         instruments=tuple(msgspec.to_builtins(instrument) for instrument in instruments),
         lanes=tuple(lane.id for lane in examined.config.lanes),
+        shadows=tuple(lane.id for lane in examined.config.lanes if lane.table.shadow),
         models={name: bundle.hash for name, bundle in examined.bundles.items()},
         columns=info.columns,
         schema_hash=info.schema_hash,

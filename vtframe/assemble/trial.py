@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from vtframe.api import Feature, FeedContext
-from vtframe.assemble.check import Examined
+from vtframe.assemble.check import Examined, check_lane_instruments
 from vtframe.assemble.drift import drift_warnings
 from vtframe.assemble.model_backend import open_model
 from vtframe.clock import EventClock
@@ -44,6 +44,7 @@ def try_out(examined: Examined, announce: Callable[[str], None]) -> Trial:
     names = tuple(instrument.instrument_id for instrument in instruments)
     if names:
         _check_leaders(examined, names, faults)
+        check_lane_instruments(examined.config, names, faults)
     told = [f"line {place.line}: {words}" for one, place in examined.features if (words := slow(one.feature, one.kernel))]
     return Trial(faults=tuple(in_order(faults)), instruments=names, warnings=(*told, *warnings(examined, names)))
 

@@ -68,7 +68,9 @@ def _print_summary(examined: Examined, trial: Trial) -> None:
     for lane in parts.lanes:
         limits = "".join(f", limit {type(limit).name}" for limit in lane.limits)
         path = f"{lane.table.model} -> {type(lane.strategy).name} -> {type(lane.execution).name}"
-        table.add_row("lane", f"{lane.id}: {path}, {lane.table.capital} quote, late: {lane.table.when_late}{limits}")
+        kind = "shadow lane" if lane.table.shadow else "lane"
+        limits += f", only {', '.join(lane.table.instruments)}" if lane.table.instruments else ""
+        table.add_row(kind, f"{lane.id}: {path}, {lane.table.capital} quote, late: {lane.table.when_late}{limits}")
     table.add_row("risk", ", ".join(type(policy).name for policy in parts.risk))
     if parts.sinks:
         table.add_row("sinks", ", ".join(type(sink).name for sink in parts.sinks))

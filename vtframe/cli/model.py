@@ -14,7 +14,7 @@ from rich.table import Table
 from vtframe.api import BundleInfo, Model, ModelBackend
 from vtframe.cli.model_backends import backend_class
 from vtframe.cli.model_bench import bench_model
-from vtframe.cli.model_control import roll_back_model, show_models, swap_model
+from vtframe.cli.model_control import promote_shadow, roll_back_model, show_models, swap_model
 from vtframe.cli.model_import import import_model
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.verify import Check, check_calibration, verify_model
@@ -33,7 +33,7 @@ def model() -> None:
 
 model.add_command(import_model)
 model.add_command(bench_model)
-for control in (swap_model, roll_back_model, show_models):
+for control in (swap_model, promote_shadow, roll_back_model, show_models):
     model.add_command(control)
 
 

@@ -1,4 +1,4 @@
-"""``vtframe model swap`` and ``rollback``: commands to a running session, through its control socket."""
+"""``vtframe model swap``, ``promote``, ``rollback``, ``status``: commands to a running session, through its control socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from vtframe.engine.commands import Command, RollBack, Status, Swap
+from vtframe.engine.commands import Command, Promote, RollBack, Status, Swap
 from vtframe.engine.control_client import tell_session
 
 _SESSION = click.argument("session", type=click.Path(path_type=Path))
@@ -26,6 +26,19 @@ def swap_model(session: Path, model: str, bundle: Path, *, as_json: bool) -> int
     It is checked, opened and warmed while the version before goes on answering; one that will not do changes nothing.
     """
     return _tell(session, Swap(model=model, bundle=str(bundle.absolute())), as_json=as_json)
+
+
+@click.command("promote")
+@_SESSION
+@click.argument("shadow")
+@click.option("--lane", default="", help="The lane that trades; may be left out where there is only one.")
+@_JSON
+def promote_shadow(session: Path, shadow: str, *, lane: str, as_json: bool) -> int:
+    """Let a lane that trades and the lane SHADOW of a running SESSION exchange their models, from the next row on.
+
+    Positions and orders stay with their lanes. `rollback` of either model undoes it.
+    """
+    return _tell(session, Promote(shadow=shadow, lane=lane), as_json=as_json)
 
 
 @click.command("rollback")
@@ -49,6 +62,9 @@ def _tell(session: Path, command: Command, *, as_json: bool) -> int:
     failed: dict[str, str] = told.get("failed_lanes", {})
     if as_json:
         _print(told)
+    elif "lane" in told:
+        both = f"{told['lane']} has model {told['lane_model']}, its shadow {told['shadow']} has {told['shadow_model']}"
+        click.echo(f"from input {told['input']:,} on, {both}")
     else:
         click.echo(f"from input {told['input']:,} on, {told['bundle']} ({told['after'][:12]}) answers for {told['model']}")
     for lane, problem in failed.items():

@@ -22,4 +22,11 @@ class RollBack(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", t
     model: str
 
 
-Command = Status | Swap | RollBack
+class Promote(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", tag="promote", forbid_unknown_fields=True):
+    """Let a trading lane and a shadow lane exchange their models."""
+
+    shadow: str
+    lane: str = ""  # may be left out where only one lane trades
+
+
+Command = Status | Swap | Promote | RollBack

@@ -54,6 +54,11 @@ class ServedModel:
         for lane in self.lanes:
             lane.view.available = self.is_available
 
+    def replace(self, lane: Lane, other: Lane) -> None:
+        """From here on ``other`` trades the model in the place of ``lane``."""
+        self.lanes = tuple(other if one is lane else one for one in self.lanes)
+        other.view.available = self.is_available
+
     def is_available(self) -> bool:
         """Whether the model can be asked now, as far as is known."""
         return self.executor.available
@@ -209,11 +214,11 @@ class Engine:
         """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""
         number = self._take_number()
         self._journal.write(DriftJudged(number=number, ts=self._clock.now_ns(), verdict=verdict))
-        for model in self._models:
-            if model.name == verdict.model:
-                for lane in model.lanes:
-                    lane.on_drift(verdict, number)
-        if verdict.answer is Answer.HALT:
+        lanes = [lane for model in self._models if model.name == verdict.model for lane in model.lanes]
+        for lane in lanes:
+            lane.on_drift(verdict, number)
+        only_shadows = bool(lanes) and all(lane.shadow for lane in lanes)
+        if verdict.answer is Answer.HALT and not only_shadows:
             self.halted = True
             self.stop(f"halted: {verdict.text}")
 

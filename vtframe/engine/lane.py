@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Literal, ParamSpec
@@ -62,6 +62,9 @@ class Lane:
 
     A strategy or adapter that raises, and an order event that cannot be true, put the lane into ``failed``: entries are
     canceled and none follow, exits are still watched and still close, the session goes on.
+
+    A ``shadow`` is on paper beside the account: whoever makes it gives it a gate, an order table and a ledger of its own.
+    ``instruments`` (indexes) limits what the lane acts on; None: everything.
     """
 
     def __init__(
@@ -82,7 +85,11 @@ class Lane:
         market: Market,
         journal: Journal,
         meters: Meters | None = None,
+        shadow: bool = False,
+        instruments: Collection[int] | None = None,
     ) -> None:
+        self.shadow = shadow
+        self._chosen = None if instruments is None else frozenset(instruments)
         self.lane_id = lane_id
         self.ledger = ledger
         self.counters = LaneCounters()
@@ -134,7 +141,7 @@ class Lane:
 
     def on_prediction(self, prediction: Prediction, *, started: int = 0) -> None:
         """A row was answered. ``started``: monotonic time at which its input arrived, for the meter tick_to_order."""
-        if self._stopped:
+        if self._stopped or (self._chosen is not None and prediction.instrument not in self._chosen):
             return
         desk = self._desk
         desk.number = prediction.input if prediction.arrived < 0 else prediction.arrived
@@ -181,6 +188,11 @@ class Lane:
             self.strategy.start(self.view)
         except Exception as e:  # noqa: BLE001 - any error of a strategy stops its lane and nothing else
             self._fail(f"strategy {type(self.strategy).name} cannot go on with model {model.name}: {e!r}")
+
+    def exchange_restraint(self, other: Lane) -> None:
+        """The lanes have each other's model from here on, and with it what rules on drift have said of it."""
+        if self._restraint is not None and other._restraint is not None:
+            self._restraint.exchange(other._restraint)
 
     def on_drift(self, verdict: DriftVerdict, number: int) -> None:
         """A verdict on the lane's model: its restraint has it from here on, and what must not open any more is canceled."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from vtframe.api import BundleInfo
 from vtframe.clock import Clock
-from vtframe.engine.commands import Command, RollBack, Status, Swap
+from vtframe.engine.commands import Command, Promote, RollBack, Status, Swap
 from vtframe.engine.engine import Engine, ServedModel
 from vtframe.engine.lane import Lane
 from vtframe.errors import BundleError, SessionError, VtframeError, nearest
 from vtframe.inference.executor import Executor
-from vtframe.journal.records import ModelChanged
+from vtframe.journal.records import LanesExchanged, ModelChanged
 from vtframe.journal.writer import JournalWriter
 
 T = TypeVar("T")
@@ -59,6 +59,11 @@ class _Version(NamedTuple):
     hash: str
 
 
+class _Promotion(NamedTuple):
+    lane: Lane
+    shadow: Lane
+
+
 class Lifecycle:
     """Carries out an operator's commands, one at a time, in the session's event loop.
 
@@ -71,6 +76,8 @@ class Lifecycle:
         bundles: Mapping[str, BundleInfo],
         prepare: Prepare,
         *,
+        lanes: Sequence[Lane],
+        columns: Sequence[str],
         journal: JournalWriter,
         clock: Clock,
     ) -> None:
@@ -78,9 +85,11 @@ class Lifecycle:
         self._models = {model.name: model for model in engine.models}
         self._bundles = dict(bundles)
         self._prepare = prepare
+        self._lanes = {lane.lane_id: lane for lane in lanes}
+        self._columns = tuple(columns)
         self._journal = journal
         self._clock = clock
-        self._before: dict[str, list[_Version]] = {name: [] for name in bundles}
+        self._before: dict[str, list[_Version | _Promotion]] = {name: [] for name in bundles}
         self._busy = ""  # the command that is being carried out
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -122,6 +131,8 @@ class Lifecycle:
                 return self._status()
             case Swap(model=name, bundle=folder):
                 return await self._alone(f"swap {name} {folder}", partial(self._swap, self._model(name), Path(folder)))
+            case Promote(shadow=shadow, lane=lane):
+                return await self._alone(f"promote {shadow}", partial(self._promote, shadow, lane))
             case RollBack(model=name):
                 return await self._alone(f"rollback {name}", partial(self._roll_back, self._model(name)))
 
@@ -153,6 +164,8 @@ class Lifecycle:
         if not versions:
             raise SessionError("the session", f"has no earlier version of model {model.name!r}", "there is nothing to undo")
         wanted = versions[-1]
+        if isinstance(wanted, _Promotion):
+            return self._undo(model, wanted)
         ready = await self._get_ready(model, wanted.folder)
         if ready.bundle.hash != wanted.hash:
             ready.discard()
@@ -161,6 +174,80 @@ class Lifecycle:
         told = self._switch(model, ready, "rollback", f"rollback {model.name}")
         versions.pop()
         return told
+
+    async def _promote(self, shadow_id: str, lane_id: str) -> dict[str, Any]:
+        shadow = self._lane(shadow_id, shadow=True)
+        if not lane_id:
+            trading = [name for name, lane in self._lanes.items() if not lane.shadow]
+            if len(trading) > 1:
+                raise SessionError("the session", f"has {len(trading)} lanes that trade", f"name one: {', '.join(trading)}")
+            lane_id = trading[0]
+        lane = self._lane(lane_id, shadow=False)
+        one, other = self._model_of(lane), self._model_of(shadow)
+        if one is other:
+            raise SessionError("the session", f"has one model for both lanes, {one.name!r}", "there is nothing to exchange")
+        problems = [
+            f"model {model.name!r} does not suit the strategy of lane {taker.lane_id}: {fault.key}: {fault.problem}"
+            for model, taker in ((other, lane), (one, shadow))
+            for fault in taker.strategy.check(self._bundles[model.name], self._columns)
+        ]
+        if problems:
+            raise SessionError("the session", "; and ".join(problems), "nothing has changed")
+        told = self._exchange(lane, shadow, "promote", f"promote {shadow_id} {lane_id}")
+        for model in (one, other):
+            self._before[model.name].append(_Promotion(lane, shadow))
+        return told
+
+    def _undo(self, model: ServedModel, promotion: _Promotion) -> dict[str, Any]:
+        both = [self._model_of(lane) for lane in promotion]
+        for one in both:
+            if self._before[one.name][-1] != promotion:
+                hint = f"`vtframe model rollback SESSION {one.name}` undoes it first"
+                raise SessionError("the session", f"has changed model {one.name!r} since that promotion", hint)
+        told = self._exchange(promotion.lane, promotion.shadow, "rollback", f"rollback {model.name}")
+        for one in both:
+            self._before[one.name].pop()
+        return told
+
+    def _exchange(self, lane: Lane, shadow: Lane, cause: str, text: str) -> dict[str, Any]:
+        one, other = self._model_of(lane), self._model_of(shadow)
+        number = self._engine.on_command(text)
+        self._journal.write(
+            LanesExchanged(
+                number=number,
+                ts=self._clock.now_ns(),
+                lane=lane.lane_id,
+                shadow=shadow.lane_id,
+                lane_model=other.name,
+                shadow_model=one.name,
+                cause=cause,
+            )
+        )
+        one.replace(lane, shadow)
+        other.replace(shadow, lane)
+        lane.exchange_restraint(shadow)
+        lane.on_model(self._bundles[other.name], number)
+        shadow.on_model(self._bundles[one.name], number)
+        return {
+            "lane": lane.lane_id,
+            "shadow": shadow.lane_id,
+            "input": number,
+            "lane_model": other.name,
+            "shadow_model": one.name,
+            "failed_lanes": {one.lane_id: one.failed for one in (lane, shadow) if one.failed},
+        }
+
+    def _lane(self, name: str, *, shadow: bool) -> Lane:
+        lane = self._lanes.get(name)
+        fitting = [lane_id for lane_id, one in self._lanes.items() if one.shadow is shadow]
+        kind = "shadow lane" if shadow else "lane that trades"
+        if lane is None or lane.shadow is not shadow:
+            hint = nearest(name, fitting) or (f"it has {', '.join(fitting)}" if fitting else f"it has no {kind} at all")
+            raise SessionError("the session", f"has no {kind} {name!r}", hint)
+        return lane
+
+    def _model_of(self, lane: Lane) -> ServedModel:
+        return next(model for model in self._models.values() if lane in model.lanes)
 
     async def _get_ready(self, model: ServedModel, folder: Path) -> Ready:
         """The version before answers meanwhile."""
@@ -221,16 +308,23 @@ class Lifecycle:
                     "bundle": str(bundle.path),
                     "hash": bundle.hash,
                     "available": self._models[name].is_available(),
-                    "lanes": [_lane(lane) for lane in self._models[name].lanes],
-                    "earlier_versions": [str(version.folder) for version in self._before[name]],
+                    "lanes": [_told(lane) for lane in self._models[name].lanes],
+                    "changes": [_said(change) for change in self._before[name]],
                 }
                 for name, bundle in self._bundles.items()
             },
         }
 
 
-def _lane(lane: Lane) -> dict[str, Any]:
-    return {"id": lane.lane_id, "failed": lane.failed}
+def _told(lane: Lane) -> dict[str, Any]:
+    return {"id": lane.lane_id, "shadow": lane.shadow, "failed": lane.failed}
+
+
+def _said(change: _Version | _Promotion) -> str:
+    """What ``rollback`` would undo, in words."""
+    if isinstance(change, _Version):
+        return f"swap, before it {change.folder}"
+    return f"promote {change.shadow.lane_id}, for {change.lane.lane_id}"
 
 
 def _discard(ready: Future[Ready]) -> None:

@@ -176,4 +176,6 @@ def _assembled(tally: Tally) -> dict[str, Any]:
         "sinks_failed": known.pop("sinks_failed", {}),
         "warnings": warnings,
     }
+    if changes := tally.changes():
+        report["model_changes"] = changes
     return report | {key: value for key, value in known.items() if key not in report}

@@ -93,6 +93,7 @@ class Session:
         self.engine = engine
         self.pipeline = pipeline
         self.lanes = tuple(lanes)
+        self._account = tuple(lane for lane in lanes if not lane.shadow)
         self.clock = clock
         self.meters = meters
         self.quality = quality
@@ -172,16 +173,16 @@ class Session:
             rows=self.pipeline.counts().rows,
             predictions=verdicts[Verdict.OK],
             late=verdicts[Verdict.LATE] + verdicts[Verdict.STALE],
-            orders=sum(lane.counters.orders for lane in self.lanes),
-            fills=sum(lane.counters.fills for lane in self.lanes),
-            denied=sum(lane.counters.denials.total() for lane in self.lanes),
+            orders=sum(lane.counters.orders for lane in self._account),
+            fills=sum(lane.counters.fills for lane in self._account),
+            denied=sum(lane.counters.denials.total() for lane in self._account),
             market_time=datetime.fromtimestamp(now / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S") if now else "",
         )
 
     def counters(self) -> Counters:
         counts = self.pipeline.counts()
         verdicts = self.engine.verdicts
-        lanes = [lane.counters for lane in self.lanes]
+        lanes = [lane.counters for lane in self._account]
         return Counters(
             frames=counts.frames,
             events=counts.events,
@@ -242,7 +243,7 @@ class Session:
     def _unrealized(self) -> dict[str, str]:
         """Gross profit of what is still held, halfway between bid and ask, by settlement currency; decimal text."""
         total: dict[str, Decimal] = {}
-        for lane in self.lanes:
+        for lane in self._account:
             for index in lane.ledger.open_positions():
                 top = self.pipeline.books.top(index)
                 if top.bid_quantity and top.ask_quantity:

@@ -17,6 +17,8 @@ from vtframe.journal.records import (
     DenialsRepeated,
     IntentFormed,
     LaneFailed,
+    LanesExchanged,
+    ModelChanged,
     OrderApproved,
     OrderDenied,
     OrderReported,
@@ -62,6 +64,8 @@ class Tally:
         self._open: dict[str, int] = {}  # client order id: quantity filled
         self._ordinals: dict[str, int] = {}
         self._denied_again: Counter[tuple[object, ...]] = Counter()  # by run that goes on
+        self._shadows: set[str] = set()
+        self._changes: list[dict[str, Any]] = []
         self._decisions = hashlib.sha256()
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -72,18 +76,34 @@ class Tally:
             case IntentFormed():
                 self._lane(record.lane).counts["intents"] += 1
                 self._decided(
-                    "intent", record.lane, record.instrument, record.input, record.target, record.position, record.cause
+                    record.lane,
+                    "intent",
+                    record.lane,
+                    record.instrument,
+                    record.input,
+                    record.target,
+                    record.position,
+                    record.cause,
                 )
             case OrderApproved():
                 self._approve(record)
             case OrderDenied():
                 lane = self._lane(record.order.lane)
                 lane.denials[record.denied.policy] += 1
-                self._decided("denied", self._ordinal(record.order.client_order_id), record.denied.policy)
+                self._decided(
+                    record.order.lane,
+                    "denied",
+                    self._ordinal(record.order.lane, record.order.client_order_id),
+                    record.denied.policy,
+                )
             case DenialsRepeated():
                 self._deny_again(record)
             case CancelSent():
-                self._decided("cancel", self._ordinal(record.command.client_order_id), record.command.cause)
+                name = record.command.client_order_id
+                lane_id = self._orders[name].lane if name in self._orders else ""
+                self._decided(lane_id, "cancel", self._ordinal(lane_id, name), record.command.cause)
+            case ModelChanged() | LanesExchanged():
+                self._changes.append(msgspec.to_builtins(record))
             case OrderReported():
                 self._report(record)
             case LaneFailed():
@@ -94,26 +114,27 @@ class Tally:
                 self.stopped = record
 
     def counts(self) -> dict[str, int]:
-        """Of intents, orders and fills, over all lanes."""
-        return {name: sum(lane.counts[name] for lane in self._lanes.values()) for name in ("intents", "orders", "fills")}
+        """Of intents, orders and fills, over all lanes of the account."""
+        return {name: sum(lane.counts[name] for lane in self._account()) for name in ("intents", "orders", "fills")}
 
     def denials(self) -> dict[str, int]:
         """Denied orders by policy, most frequent first."""
         total: Counter[str] = Counter()
-        for lane in self._lanes.values():
+        for lane in self._account():
             total.update(lane.denials)
         return dict(total.most_common())
 
     def orders(self) -> dict[str, int]:
         """Approved orders by how they ended."""
         names = ("filled", "canceled", "expired", "rejected")
-        ended = {name: sum(lane.counts[name] for lane in self._lanes.values()) for name in names}
-        return {"approved": self.counts()["orders"], **ended, "open": len(self._open)}
+        ended = {name: sum(lane.counts[name] for lane in self._account()) for name in names}
+        still = sum(self._orders[name].lane not in self._shadows for name in self._open)
+        return {"approved": self.counts()["orders"], **ended, "open": still}
 
     def pnl(self) -> dict[str, dict[str, float]]:
         """Realized ``gross``, ``fees`` and ``net`` by settlement currency."""
         total: dict[str, _Money] = {i.settlement: _Money() for i in self._instruments.values()}
-        for lane in self._lanes.values():
+        for lane in self._account():
             for currency, money in lane.money.items():
                 into = total.setdefault(currency, _Money())
                 into.gross += money.gross
@@ -129,9 +150,14 @@ class Tally:
                 "pnl": {currency: money.report() for currency, money in lane.money.items()},
                 "positions": {i: self._quantity(i, held) for i, held in lane.positions.items() if held},
                 "problem": lane.problem,
+                **({"shadow": True} if name in self._shadows else {}),
             }
             for name, lane in self._lanes.items()
         }
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What operators changed of models and lanes, in order."""
+        return list(self._changes)
 
     def decisions(self) -> str:
         """A hash of all decisions and what came of them. Two sessions that decided alike have the same one: names that depend
@@ -140,6 +166,7 @@ class Tally:
 
     def _start(self, record: SessionStarted) -> None:
         self.started = record
+        self._shadows.update(record.shadows)
         for lane in record.lanes:
             self._lane(lane)
         for fields in record.instruments:
@@ -152,8 +179,9 @@ class Tally:
         self._orders[order.client_order_id] = order
         self._open[order.client_order_id] = 0
         self._decided(
+            order.lane,
             "order",
-            self._ordinal(order.client_order_id),
+            self._ordinal(order.lane, order.client_order_id),
             record.instrument,
             int(order.side),
             order.order_type.value,
@@ -172,7 +200,7 @@ class Tally:
         run = (record.lane, record.instrument, record.policy, int(record.side), record.cause)
         self._denied_again[run] += record.count
         if record.ended:  # when checkpoints fell in between is no decision
-            self._decided("denied again", *run, self._denied_again.pop(run), record.first_input, record.last_input)
+            self._decided(record.lane, "denied again", *run, self._denied_again.pop(run), record.first_input, record.last_input)
 
     def _report(self, record: OrderReported) -> None:
         event = record.event
@@ -182,7 +210,9 @@ class Tally:
             self._warn(f"{type(event).__name__} of {name}, an order that the journal does not have")
             return
         lane = self._lane(record.lane)
-        self._decided("event", self._ordinal(name), type(event).__name__, *_numbers(event), record.input)
+        self._decided(
+            record.lane, "event", self._ordinal(record.lane, name), type(event).__name__, *_numbers(event), record.input
+        )
         if isinstance(event, OrderFilled):
             lane.counts["fills"] += 1
             money = lane.money.setdefault(record.currency, _Money())
@@ -212,11 +242,17 @@ class Tally:
     def _lane(self, name: str) -> _LaneTally:
         return self._lanes.setdefault(name, _LaneTally())
 
-    def _ordinal(self, client_order_id: str) -> int:
-        return self._ordinals.setdefault(client_order_id, len(self._ordinals))
+    def _ordinal(self, lane: str, client_order_id: str) -> int:
+        """Of the account's orders; those of shadows are in no hash."""
+        return 0 if lane in self._shadows else self._ordinals.setdefault(client_order_id, len(self._ordinals))
 
-    def _decided(self, *what: object) -> None:
-        self._decisions.update(self._encode(what))
+    def _account(self) -> list[_LaneTally]:
+        """The lanes that trade for the account."""
+        return [lane for name, lane in self._lanes.items() if name not in self._shadows]
+
+    def _decided(self, lane: str, *what: object) -> None:
+        if lane not in self._shadows:
+            self._decisions.update(self._encode(what))
 
     def _warn(self, text: str) -> None:
         if len(self.warnings) < 20:

@@ -28,6 +28,7 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fingerprint: str
     config_folder: str = ""  # where relative paths of ``config`` start
     sources: tuple[SourceFile, ...] = ()  # the files that the feed reads, in its order
+    shadows: tuple[str, ...] = ()  # lanes that are on paper beside the account
 
 
 class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,6 +70,18 @@ class ModelChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     after: str
     bundle: str  # folder of the bundle ``after``, absolute
     cause: str  # "swap" or "rollback"
+
+
+class LanesExchanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input: from here on a trading lane and a shadow lane have each other's model. Positions and orders stay."""
+
+    number: int
+    ts: int  # market clock
+    lane: str
+    shadow: str
+    lane_model: str  # from here on
+    shadow_model: str
+    cause: str  # "promote" or "rollback"
 
 
 class IntentFormed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -165,6 +178,7 @@ Record = (
     | AnswersArrived
     | DriftJudged
     | ModelChanged
+    | LanesExchanged
     | IntentFormed
     | OrderApproved
     | OrderDenied

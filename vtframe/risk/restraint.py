@@ -25,6 +25,10 @@ class DriftRestraint(RiskPolicy):
         """The verdict takes the place of the same rule's earlier one for this instrument."""
         self._verdicts[verdict.rule, verdict.model, verdict.instrument] = verdict
 
+    def exchange(self, other: DriftRestraint) -> None:
+        """Each lane has the other's model from here on: what was said of a model goes with it."""
+        self._verdicts, other._verdicts = other._verdicts, self._verdicts
+
     def in_force(self, instrument: int) -> DriftVerdict | None:
         """The strictest verdict for an instrument; of several that shrink, that with the smallest factor. A halt is for all."""
         found = [
