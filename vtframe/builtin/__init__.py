@@ -10,4 +10,5 @@ PLUGINS = (
     "vtframe.builtin.risk.hooks",
     "vtframe.builtin.paper.hooks",
     "vtframe.builtin.parquet.hooks",
+    "vtframe.builtin.ensemble.hooks",
 )

@@ -15,6 +15,7 @@ from vtframe.api import BundleInfo, Model, ModelBackend
 from vtframe.cli.model_backends import backend_class
 from vtframe.cli.model_bench import bench_model
 from vtframe.cli.model_control import promote_shadow, roll_back_model, show_models, swap_model
+from vtframe.cli.model_ensemble import make_ensemble_command
 from vtframe.cli.model_import import import_model
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.verify import Check, check_calibration, verify_model
@@ -33,6 +34,7 @@ def model() -> None:
 
 model.add_command(import_model)
 model.add_command(bench_model)
+model.add_command(make_ensemble_command)
 for control in (swap_model, promote_shadow, roll_back_model, show_models):
     model.add_command(control)
 
