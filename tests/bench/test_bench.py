@@ -98,7 +98,14 @@ def test_a_ratio_above_one_is_better_for_rates_and_for_times() -> None:
 def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundredth of the calls: what is tried is that every row is there and says what it must."""
     few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}}
-    few[elsewhere] = {"_ROUNDS": 200, "_SLOW_ROUNDS": 20, "_ASKED": {1: 64, 64: 256}, "_REPEATS": 2, "_RARE": ((1_000, 5),)}
+    few[elsewhere] = {
+        "_ROUNDS": 200,
+        "_SLOW_ROUNDS": 20,
+        "_ASLEEP_ROUNDS": 10,
+        "_ASKED": {1: 64, 64: 256},
+        "_REPEATS": 2,
+        "_RARE": ((1_000, 5),),
+    }
     for module, values in few.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)

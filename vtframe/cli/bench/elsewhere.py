@@ -7,6 +7,7 @@ import importlib.util
 import mmap
 import multiprocessing
 import os
+import signal
 import struct
 import tempfile
 import time
@@ -35,7 +36,10 @@ COLUMNS: Final = 40
 _OUTPUTS: Final = 3
 _ROUNDS: Final = 5_000
 _SLOW_ROUNDS: Final = 1_000
-_FIRST: Final = 0.04  # of the rounds, not counted
+_TURNS: Final = 10  # in which two ways are measured, one after the other
+_ASLEEP_S: Final = 0.01  # before a round trip that finds everybody asleep
+_ASLEEP_ROUNDS: Final = 300
+_DAY_MS: Final = 86_400_000
 _ASKED: Final = {1: 4_000, 64: 60_000}  # rows, by the largest batch
 _REPEATS: Final = 7
 _RARE: Final = ((10, 20), (100, 100), (1_000, 500))  # rows a second, and how many
@@ -69,7 +73,8 @@ class ConstantBackend(ModelBackend):
 
 
 class Bench:
-    """A ring of random rows and one model in one worker process."""
+    """A ring of random rows and one model in one worker process, which is stopped but for ``with bench.running()``: workers
+    that spin side by side would measure each other."""
 
     def __init__(self, bundle: BundleInfo, backend: ModelBackend, *, instruments: int = 1, **settings: Any) -> None:
         columns = len(bundle.columns)
@@ -79,7 +84,7 @@ class Bench:
         self.site = Site(
             bundle,
             backend,
-            PoolSettings(**settings),
+            PoolSettings(hang_ms=_DAY_MS, **settings),
             ring=self.ring,
             columns=tuple(range(columns)),
             rows=rows.path,
@@ -93,6 +98,21 @@ class Bench:
         self._meta = np.zeros((), ROW)
         self._meta["valid"] = 1
         self._made = 0
+        self._pids = self.site.pids()
+        self._signal(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self._signal(signal.SIGCONT)
+        time.sleep(0.001)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids:
+            os.kill(pid, number)
 
     def row(self, instrument: int = 0) -> None:
         self._made += 1
@@ -105,9 +125,9 @@ class Bench:
         before = _now()
         executor.submit(0, started=before)
         if executor.rings:
-            while not (answered := executor.collect()):
-                if not executor.arm():
-                    site.done.wait(1_000)
+            while not executor.arm():
+                site.done.wait(1_000)
+            answered = executor.collect()
         else:
             while not (answered := executor.collect()):
                 pass
@@ -116,7 +136,14 @@ class Bench:
             raise RuntimeError(f"the bench's model answered {answered[0].prediction.verdict}")
         return (after - before) / 1e3
 
+    def way_alone(self) -> float:
+        """There and back without what the engine does around a request (the row's record, age, verdict), us; both sleep."""
+        before = _now()
+        self.site.ask_asleep(0)
+        return (_now() - before) / 1e3
+
     def close(self) -> None:
+        self._signal(signal.SIGCONT)
         self.executor.close()
         self.folder.close()
 
@@ -154,21 +181,24 @@ def _round_trips(bundle: BundleInfo, say: Callable[[str], None]) -> Iterator[Row
     pool = Bench(bundle, ConstantBackend(), wait="busy")
     with contextlib.closing(pool), contextlib.closing(_Queues()) as queues:
         ours, theirs = [], []
-        for index in range(_ROUNDS):
-            ours.append(pool.round_trip())
-            if index % (_ROUNDS // _SLOW_ROUNDS) == 0:
-                theirs.append(queues.round_trip())
-    ours, theirs = ours[int(_FIRST * _ROUNDS) :], theirs[int(_FIRST * _SLOW_ROUNDS) :]
+        for _ in range(_TURNS):
+            with pool.running():
+                pool.round_trip()
+                ours += [pool.round_trip() for _ in range(_ROUNDS // _TURNS)]
+            queues.round_trip()
+            theirs += [queues.round_trip() for _ in range(_SLOW_ROUNDS // _TURNS)]
     yield time_row("pool: round trip, busy", "us", ours, "multiprocessing.Queue there and back", theirs)
     pool = Bench(bundle, ConstantBackend(), wait="sleep", spin_us=0)
     with contextlib.closing(pool), contextlib.closing(_EventFds()) as events:
-        ours, theirs = [], []
-        for _ in range(_SLOW_ROUNDS):
-            time.sleep(0.0005)
-            ours.append(pool.round_trip())
-            time.sleep(0.0005)
-            theirs.append(events.round_trip())
-    yield time_row("pool: round trip, both asleep", "us", ours, "shared memory and two eventfds, nothing else", theirs)
+        ways: dict[str, list[float]] = {"round trip": [], "the way alone": [], "floor": []}
+        with pool.running():
+            for _ in range(_ASLEEP_ROUNDS):
+                for way, go in zip(ways, (pool.round_trip, pool.way_alone, events.round_trip), strict=True):
+                    time.sleep(_ASLEEP_S)
+                    ways[way].append(go())
+    floor = ways.pop("floor")
+    for way, times in ways.items():
+        yield time_row(f"pool: {way}, both asleep", "us", times, "shared memory and two eventfds, nothing else", floor)
 
 
 def _batches(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable[[str], None]) -> Iterator[Row]:
@@ -185,7 +215,8 @@ def _batches(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable
                     bench.row(instrument)
         for _ in range(_REPEATS):
             for size, bench in benches.items():
-                rates[size].append(_rate(bench, instruments, _ASKED[size]))
+                with bench.running():
+                    rates[size].append(_rate(bench, instruments, _ASKED[size]))
     finally:
         for bench in benches.values():
             bench.close()
@@ -202,9 +233,9 @@ def _rate(bench: Bench, instruments: int, rows: int) -> float:
 
 
 def _warmth(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable[[str], None]) -> Iterator[Row]:
-    """Answers to rows that are rare, while the engine's core does other work."""
+    """Answers to rows that are rare, while the engine's core does other work, on 4 MB."""
     say(f"{name}: rows at 10, 100 and 1,000 a second, kept warm and not")
-    other = np.random.default_rng(3).standard_normal(4_000_000)
+    other = np.random.default_rng(3).standard_normal(500_000)
     benches = {warm: Bench(bundle, backend, wait="busy", keep_warm=warm) for warm in (False, True)}
     try:
         for bench in benches.values():
@@ -212,12 +243,14 @@ def _warmth(name: str, bundle: BundleInfo, backend: ModelBackend, say: Callable[
                 bench.row()
         for rate, rounds in _RARE:
             times: dict[bool, list[float]] = {False: [], True: []}
-            for _ in range(rounds):
-                for warm, bench in benches.items():
-                    limit = _now() + 500_000_000 // rate
-                    while _now() < limit:
-                        other[: 1 << 16] *= 1.0000001
-                    times[warm].append(bench.round_trip())
+            for warm, bench in benches.items():
+                with bench.running():
+                    bench.round_trip()
+                    for _ in range(rounds):
+                        limit = _now() + 1_000_000_000 // rate
+                        while _now() < limit:
+                            other *= 1.0000001
+                        times[warm].append(bench.round_trip())
             yield time_row(f"pool: {name} at {rate:,} rows/s, keep_warm", "us", times[True], "the same without", times[False])
     finally:
         for bench in benches.values():

@@ -33,12 +33,16 @@ class Bell:
         with contextlib.suppress(BlockingIOError):  # it is full of rings: it will be heard
             os.write(self.ringing, (1).to_bytes(8, "little"))
 
+    def rings(self, milliseconds: float) -> bool:
+        """Sleep until it is rung, at most that long; returns whether it was. It goes on ringing until it is heard."""
+        return bool(self._poll.poll(milliseconds))
+
     def wait(self, milliseconds: float) -> bool:
-        """Sleep until it is rung, at most that long; returns whether it was."""
-        if not self._poll.poll(milliseconds):
-            return False
-        self.hear()
-        return True
+        """``rings``, and hear it."""
+        rung = self.rings(milliseconds)
+        if rung:
+            self.hear()
+        return rung
 
     def hear(self) -> None:
         """Take note of the rings so far."""

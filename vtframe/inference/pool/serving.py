@@ -100,22 +100,24 @@ class Server:
             if now - self._called >= self._warm_ns:
                 self._warm(predict)
             if now - idle_since >= self._spin_ns:
-                count = self._sleep()
-                if count:
-                    self._answer(predict, count, _now())
-                idle_since = _now() if count else 0
+                idle_since = _now() if self._sleep(predict) else 0
                 if self._nap_ms >= _NAP_MS:
                     alive = 0  # look whether it is wanted
 
-    def _sleep(self) -> int:
-        """Until the bell is rung, at most a nap; returns what was claimed just before falling asleep."""
-        run, handles, worker = self._run, self._handles, self._worker
+    def _sleep(self, predict: Callable[[NDArray[Any]], NDArray[np.float32]]) -> bool:
+        """Until the bell is rung, at most a nap; returns whether there was something to answer. What can wait comes last."""
+        run, handles, worker, work = self._run, self._handles, self._worker, self._work
         run(handles, DOZE, worker, 1, 0, 0)
-        count: int = run(handles, CLAIM, worker, 1, 0, 0)  # a request may have come before the engine saw that we sleep
-        if not count and not self._header[b.STOP]:
-            self._work.wait(self._nap_ms)
+        count = run(handles, CLAIM, worker, 1, 0, 0)  # a request may have come before the engine saw that we sleep
+        rung = not count and not self._header[b.STOP] and work.rings(self._nap_ms)
+        if rung:
+            count = run(handles, CLAIM, worker, _LOOKS, 0, 0)
+        if count:
+            self._answer(predict, count, _now())
         run(handles, DOZE, worker, 0, 0, 0)
-        return count
+        if rung:
+            work.hear()  # whatever was asked meanwhile is looked for now
+        return bool(count)
 
     def _warm(self, predict: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
         """Ask about the last window again. What the model raises then, it raises for a real row too, and there it is told."""
@@ -137,15 +139,15 @@ class Server:
             results[:count] = np.where(results[:count] == b.ANSWERED, b.RAISED, results[:count])
             if not self._text[0]:
                 self.report(b.READY, f"raised {e!r}")
-        done = _now()
-        self._called = done
-        line[b.BUSY_SINCE] = 0
-        line[b.HEARTBEAT] = done
-        line[b.CALLS] += 1
+        done = self._called = _now()
         while (rings := self._run(self._handles, ANSWER, self._worker, count, self._calls, done)) < 0:
+            line[b.BUSY_SINCE] = 0
             line[b.HEARTBEAT] = _now()
             if self._header[b.STOP] or not self._wanted():
                 return
             time.sleep(0.0005)  # the engine is behind with its reading
         if rings:
             self._done.ring()
+        line[b.BUSY_SINCE] = 0
+        line[b.HEARTBEAT] = done
+        line[b.CALLS] += 1

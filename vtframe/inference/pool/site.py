@@ -176,6 +176,16 @@ class Site:
             answered += run(handles, COLLECT, _TAKEN, 0, 0, 0)
         return answered
 
+    def ask_asleep(self, instrument: int) -> int:
+        """Ask about an instrument's newest row, and sleep until it is answered. For a bench, as ``ask_all``."""
+        run, handles = self._run, self._handles
+        if run(handles, SUBMIT, instrument, max(int(self.arrays["heads"][instrument]) - 1, 0), 0, 0) & 1:
+            self.work.ring()
+        while not (answered := run(handles, COLLECT, _TAKEN, 0, 0, 0)):
+            if not run(handles, LISTEN, 0, 0, 0, 0):
+                self.done.wait(1_000)
+        return int(answered)
+
     def publish(self, instrument: int, head: int) -> None:
         """A row was made that nobody is asked about: workers must know how far the ring has come."""
         self.arrays["heads"][instrument] = head
