@@ -13,6 +13,7 @@ from vtframe.buffers.ring import RowRing
 from vtframe.cli.bench.elsewhere import run_elsewhere
 from vtframe.cli.bench.fused import run_fused
 from vtframe.cli.bench.rows import Row, time_row
+from vtframe.cli.bench.swap import swap_rows
 from vtframe.cli.bench.watch import watch_rows
 from vtframe.clock import LiveClock
 from vtframe.domain import ROW
@@ -24,7 +25,7 @@ _YEAR_NS = 365 * 86_400 * 10**9
 
 def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
     """One row for each model of the configuration; three each for a network and for trees, compiled; models in
-    another process; what scores and rules on drift cost a row."""
+    another process; what scores and rules on drift cost a row; the longest time without a prediction at a swap."""
     examined = examine(config)
     examined.usable_parts()
     for name, bundle in examined.bundles.items():
@@ -56,3 +57,4 @@ def run(config: Path, say: Callable[[str], None]) -> Iterator[Row]:
         yield from run_fused(backend, say)
     yield from run_elsewhere(backend, say)
     yield from watch_rows(say)
+    yield from swap_rows(examined, say)
