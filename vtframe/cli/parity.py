@@ -47,7 +47,8 @@ def _print(found: Certificate, console: Console) -> None:
     for name, model in found.models.items():
         told = f"{model.rows:,} predictions: {model.compared:,} compared, {model.identical:,} identical"
         apart = f"; {model.timed:,} failed, conflated or overrun, which time decided" if model.timed else ""
-        table.add_row(f"model {name}", told + apart)
+        versions = f"; {model.versions} versions" if model.versions > 1 else ""
+        table.add_row(f"model {name}", told + apart + versions)
     table.add_row("rows sha256", found.rows_sha256)
     table.add_row("schema", found.schema_hash)
     table.add_row("fingerprint", _fingerprint(found))
