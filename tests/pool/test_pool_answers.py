@@ -122,7 +122,7 @@ def test_a_queue_keeps_the_order_and_drops_what_comes_beyond_its_end(rig: Make) 
 
 
 def test_several_workers_share_a_queue_and_answer_each_row_once(rig: Make) -> None:
-    pool = rig(instruments=3, workers=2, overload="queue", queue=64, max_batch=4)
+    pool = rig(instruments=3, workers=2, overload="queue", queue=64, max_batch=4, ring=1024)
     pool.wait(lambda: pool.site.staff.ready == 2)  # type: ignore[union-attr]
     for index in range(600):
         pool.ask(index % 3, value=float(index))
@@ -132,7 +132,7 @@ def test_several_workers_share_a_queue_and_answer_each_row_once(rig: Make) -> No
     answered = pool.predictions(Verdict.OK)
     assert len({(p.instrument, p.row) for p in pool.predictions()}) == 600
     assert all(p.outputs[1] == 3 * p.row + p.instrument for p in answered)
-    assert len(answered) > 100
+    assert len(answered) >= 3 * 64, "what fits the queues is answered, however late the workers are"
 
 
 def test_a_window_that_was_overwritten_before_it_was_read_answers_overrun(rig: Make) -> None:
