@@ -38,21 +38,36 @@ def shared_folder() -> Path:
     return memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
-class SegmentFolder:
-    """The segments of one owner. ``close`` removes them; so does the next owner's start, if this one is killed."""
+class OwnedFolder:
+    """A private folder in ``parent``. ``close`` removes it; so does the next owner's start, if this one is killed."""
 
-    def __init__(self, parent: Path | None = None) -> None:
-        """Raises SessionError where the folder cannot be made."""
-        parent = parent or shared_folder()
+    def __init__(self, parent: Path) -> None:
+        """Raises OSError where it cannot be made."""
         sweep(parent)
         name = f"{_PREFIX}{os.getuid()}-{os.getpid()}-{secrets.token_hex(4)}"
         work = parent / f".{name}"
         self.path = parent / name
+        work.mkdir(mode=0o700)
+        self._lock = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # before the folder has its name: nobody sees it without
+        work.rename(self.path)
+
+    def close(self) -> None:
+        """Remove everything; may be called twice."""
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
+
+
+class SegmentFolder(OwnedFolder):
+    """The segments of one owner."""
+
+    def __init__(self, parent: Path | None = None) -> None:
+        """Raises SessionError where the folder cannot be made."""
+        parent = parent or shared_folder()
         try:
-            work.mkdir(mode=0o700)
-            self._lock = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)  # before the folder has its name: nobody sees it without
-            work.rename(self.path)
+            super().__init__(parent)
         except OSError as e:
             raise SessionError(
                 str(parent), f"shared memory cannot be made there: {e.strerror}", "name another folder in VTFRAME_SHM"
@@ -84,13 +99,6 @@ class SegmentFolder:
     def remove(self, name: str) -> None:
         """Whoever has mapped it keeps it until it lets go."""
         (self.path / name).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Remove everything; may be called twice."""
-        if self._lock >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = -1
 
 
 def attach(path: Path) -> mmap.mmap:

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from vtframe.buffers.segment import OwnedFolder
 from vtframe.engine.commands import Command
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.errors import InputError, VtframeError
@@ -44,14 +44,14 @@ class Control:
     def __init__(self, lifecycle: Lifecycle, folder: Path) -> None:
         self._lifecycle = lifecycle
         self._address = folder / ADDRESS
-        self._place: Path | None = None
+        self._place: OwnedFolder | None = None
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         try:
             self._place = _private_folder()
-            path = self._place / "socket"
+            path = self._place.path / "socket"
             self._server = await asyncio.start_unix_server(self._accept, str(path), limit=_LIMIT)
             path.chmod(0o600)
             self._address.write_text(f"{path}\n", encoding="utf-8")
@@ -70,7 +70,7 @@ class Control:
             with contextlib.suppress(asyncio.CancelledError):
                 await talk
         if self._place is not None:
-            shutil.rmtree(self._place, ignore_errors=True)
+            self._place.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = asyncio.get_running_loop().create_task(self._talk(reader, writer))
@@ -106,11 +106,11 @@ class Control:
             return Answer(ok=False, where=SESSION, problem=f"failed to carry it out: {type(e).__name__}: {e}")
 
 
-def _private_folder() -> Path:
-    """A new folder that is the user's alone, with a short path."""
+def _private_folder() -> OwnedFolder:
+    """A new folder that is the user's alone, with a short path. What killed sessions left there is removed."""
     if not hasattr(socket, "AF_UNIX"):
         raise NotImplementedError("this platform has no Unix sockets")
-    for parent in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp's is private
-        if parent and os.access(parent, os.W_OK) and len(os.fsencode(parent)) < _LONGEST - 24:
-            return Path(tempfile.mkdtemp(prefix="vtframe-", dir=parent))
+    for parent in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the folder is private
+        if parent and os.access(parent, os.W_OK) and len(os.fsencode(parent)) < _LONGEST - 48:
+            return OwnedFolder(Path(parent))
     raise OSError("no folder with a short path can be written")
