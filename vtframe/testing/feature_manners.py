@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import tracemalloc
+from itertools import pairwise
 from types import FunctionType
 
 import numpy as np
@@ -105,14 +106,15 @@ def check_bounded_memory(make: FeatureFactory) -> None:
             raise LawBroken(f"{feature.label!r}: {problem}")
     records = market(12, frames=6000)
     trial = Trial(make)
-    trial.pipeline.process(records, 0, 2000)
+    trial.pipeline.process(records, 0, 1000)
+    sizes = []
     tracemalloc.start()
     try:
-        trial.pipeline.process(records, 2000, 4000)
-        before, _ = tracemalloc.get_traced_memory()
-        trial.pipeline.process(records, 4000, 6000)
-        after, _ = tracemalloc.get_traced_memory()
+        for first, last in ((1000, 2000), (2000, 4000), (4000, 6000)):
+            trial.pipeline.process(records, first, last)
+            sizes.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    if after - before > _GROWTH:
-        raise LawBroken(f"2,000 frames left {after - before:,} bytes behind: something grows outside its state")
+    left = min(after - before for before, after in pairwise(sizes))  # what grows does so each time; other threads now and then
+    if left > _GROWTH:
+        raise LawBroken(f"2,000 frames left {left:,} bytes behind: something grows outside its state")
