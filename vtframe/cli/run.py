@@ -68,6 +68,7 @@ def run(
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.report)).decode())
     elif not quiet:
         print_summary(outcome.report, session.info.folder, Console())
+        progress.print("[dim]next: vtframe parity FOLDER proves that these rows are what its frames make[/]", highlight=False)
     problems = [f"lane {name} failed: {lane['problem']}" for name, lane in outcome.report["lanes"].items() if lane["problem"]]
     problems += [f"sink {name} failed: {reason}" for name, reason in outcome.report["sinks_failed"].items()]
     for problem in problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,18 @@ def _word(field: str) -> tuple[int, int]:
 
 NUMBER, INPUT, EVENT, RECV, UPDATE = (_word(name)[0] for name in ("number", "input", "ts_event", "ts_recv", "update_id"))
 _VALID_WORD, _VALID_SHIFT = _word("valid")
+
+
+class Serving(TypedDict):
+    """What every executor is made with; see ``Executor``."""
+
+    ring: RowRing
+    columns: NotRequired[Sequence[str] | None]
+    clock: Clock
+    deadline_ns: int
+    max_age_ns: int
+    name: NotRequired[str]
+    backlog_window_ns: NotRequired[int]
 
 
 class Executor:
@@ -52,12 +65,12 @@ class Executor:
         bundle: BundleInfo,
         *,
         ring: RowRing,
-        columns: Sequence[str] | None,
+        columns: Sequence[str] | None = None,
         clock: Clock,
         deadline_ns: int,
         max_age_ns: int,
-        name: str,
-        backlog_window_ns: int,
+        name: str = "",
+        backlog_window_ns: int = 60_000_000_000,
     ) -> None:
         """``columns`` are the names of the ring's columns; without them its rows must be the bundle's, column for column.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from vtframe.api import BundleInfo, Clock, Model
-from vtframe.buffers.ring import RowRing
+from vtframe.api import BundleInfo, Model
 from vtframe.domain import Prediction, Verdict
-from vtframe.inference.executor import Executor
+from vtframe.inference.executor import Executor, Serving
 
 
 class InlineExecutor(Executor):
@@ -22,28 +21,12 @@ class InlineExecutor(Executor):
         self,
         model: Model,
         bundle: BundleInfo,
-        *,
-        ring: RowRing,
-        columns: Sequence[str] | None = None,
-        clock: Clock,
-        deadline_ns: int,
-        max_age_ns: int,
-        name: str = "",
-        backlog_window_ns: int = 60_000_000_000,
+        **serving: Unpack[Serving],
     ) -> None:
         """See Executor; raises what it raises."""
-        super().__init__(
-            bundle,
-            ring=ring,
-            columns=columns,
-            clock=clock,
-            deadline_ns=deadline_ns,
-            max_age_ns=max_age_ns,
-            name=name,
-            backlog_window_ns=backlog_window_ns,
-        )
+        super().__init__(bundle, **serving)
         self._predict = model.predict
-        self._read = _reader(ring.values, bundle, columns)
+        self._read = _reader(serving["ring"].values, bundle, serving.get("columns"))
 
     def predict(self, instrument: int, *, started: int) -> Prediction:
         place, words = self._look(instrument)

@@ -27,7 +27,8 @@ from vtframe.clock import LiveClock
 from vtframe.domain import ROW
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import Description, Input, Output
-from vtframe.inference.pool.board import SharedRows
+from vtframe.inference.pool.board import INSTRUMENT, SharedRows
+from vtframe.inference.pool.compiled import COLLECT, LISTEN, SUBMIT
 from vtframe.inference.pool.executor import PoolExecutor
 from vtframe.inference.pool.settings import PoolSettings
 from vtframe.inference.pool.site import Site
@@ -72,6 +73,37 @@ class ConstantBackend(ModelBackend):
         return _Constant()
 
 
+class _Bare(Site):
+    """A site that is asked without an executor: the way there and back alone."""
+
+    def ask_all(self, instruments: int, rows: int) -> int:
+        """Ask about the newest row of each of the first instruments, and again about each that is answered, until so many are;
+        returns how many. No request is remembered, and no answer is kept."""
+        run, handles, taken = self._run, self._handles, self._taken
+        newest = [max(head - 1, 0) for head in self.arrays["heads"].tolist()]
+        asked, answered = 0, 0
+        ready = list(range(instruments))
+        while answered < max(asked, rows):
+            if asked < rows:
+                for instrument in ready:
+                    run(handles, SUBMIT, instrument, newest[instrument], 0, 0)
+                asked += len(ready)
+            count = run(handles, COLLECT, len(self._taken), 0, 0, 0)
+            ready = taken[:count, INSTRUMENT].tolist()
+            answered += count
+        return answered
+
+    def ask_asleep(self, instrument: int) -> int:
+        """Ask about an instrument's newest row, and sleep until it is answered. As ``ask_all``."""
+        run, handles = self._run, self._handles
+        if run(handles, SUBMIT, instrument, max(int(self.arrays["heads"][instrument]) - 1, 0), 0, 0) & 1:
+            self.work.ring()
+        while not (answered := run(handles, COLLECT, len(self._taken), 0, 0, 0)):
+            if not run(handles, LISTEN, 0, 0, 0, 0):
+                self.done.wait(1_000)
+        return int(answered)
+
+
 class Bench:
     """A ring of random rows and one model in one worker process, which is stopped but for ``with bench.running()``: workers
     that spin side by side would measure each other."""
@@ -81,7 +113,7 @@ class Bench:
         self.folder = SegmentFolder()
         rows = SharedRows(self.folder, instruments, 4096, columns, bundle.dtype)
         self.ring = RowRing(instruments, 4096, columns, dtype=bundle.dtype, memory=(rows.values, rows.meta))
-        self.site = Site(
+        self.site = _Bare(
             bundle,
             backend,
             PoolSettings(hang_ms=_DAY_MS, **settings),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleInfo, Clock, calibrated
+from vtframe.api import BundleInfo, calibrated
 from vtframe.buffers.entry import Entry, table_address
-from vtframe.buffers.ring import RowRing
 from vtframe.domain import Prediction, Verdict
-from vtframe.inference.executor import Executor
+from vtframe.inference.executor import Executor, Serving
 from vtframe.inference.fused.model import FusedModel
 
 
@@ -27,26 +25,11 @@ class FusedExecutor(Executor):
         self,
         model: FusedModel,
         bundle: BundleInfo,
-        *,
-        ring: RowRing,
-        columns: Sequence[str] | None = None,
-        clock: Clock,
-        deadline_ns: int,
-        max_age_ns: int,
-        name: str = "",
-        backlog_window_ns: int = 60_000_000_000,
+        **serving: Unpack[Serving],
     ) -> None:
         """See Executor; raises what it raises."""
-        super().__init__(
-            bundle,
-            ring=ring,
-            columns=columns,
-            clock=clock,
-            deadline_ns=deadline_ns,
-            max_age_ns=max_age_ns,
-            name=name,
-            backlog_window_ns=backlog_window_ns,
-        )
+        super().__init__(bundle, **serving)
+        ring, columns = serving["ring"], serving.get("columns")
         names = list(bundle.columns) if columns is None else list(columns)
         places = np.array([names.index(column) for column in bundle.columns], np.uint32)
         self._outputs = np.zeros((len(ring.values), len(bundle.classes)), np.float32)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Unpack
 
 import msgspec
 
-from vtframe.api import Clock
-from vtframe.buffers.ring import RowRing
 from vtframe.domain import Prediction, Verdict
-from vtframe.inference.executor import NUMBER, Executor
+from vtframe.inference.executor import NUMBER, Executor, Serving
 from vtframe.inference.pool import board as b
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.site import Answer, Request, Site
 
-_log = logging.getLogger(__name__)
 _CHECK_NS: Final = 20_000_000  # between two looks at the workers
 _LOOKS: Final = 2_000  # at the answers, in one compiled call, while somebody waits for one
 _NAP_MS: Final = 20.0
@@ -50,26 +46,10 @@ class PoolExecutor(Executor):
     def __init__(
         self,
         site: Site,
-        *,
-        ring: RowRing,
-        columns: Sequence[str] | None = None,
-        clock: Clock,
-        deadline_ns: int,
-        max_age_ns: int,
-        name: str = "",
-        backlog_window_ns: int = 60_000_000_000,
+        **serving: Unpack[Serving],
     ) -> None:
         """Raises BundleError as Executor does."""
-        super().__init__(
-            site.bundle,
-            ring=ring,
-            columns=columns,
-            clock=clock,
-            deadline_ns=deadline_ns,
-            max_age_ns=max_age_ns,
-            name=name,
-            backlog_window_ns=backlog_window_ns,
-        )
+        super().__init__(site.bundle, **serving)
         self.site = site
         self._dropped = 0
         self._deaths: Counter[str] = Counter()  # of versions that left

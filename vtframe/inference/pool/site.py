@@ -166,33 +166,6 @@ class Site:
         """Whether an answer is there, after up to that many looks; if not, the next one rings ``done``."""
         return bool(self._run(self._handles, LISTEN, looks, 0, 0, 0))
 
-    def ask_all(self, instruments: int, rows: int) -> int:
-        """Ask about the newest row of each of the first instruments, and again about each that is answered, until so many are;
-        returns how many. For a bench: no request is remembered, and no answer is kept."""
-        run, handles, taken = self._run, self._handles, self._taken
-        newest = [max(head - 1, 0) for head in self.arrays["heads"].tolist()]
-        asked, answered = 0, 0
-        ready = list(range(instruments))
-        while answered < max(asked, rows):
-            if asked < rows:
-                for instrument in ready:
-                    run(handles, SUBMIT, instrument, newest[instrument], 0, 0)
-                asked += len(ready)
-            count = run(handles, COLLECT, _TAKEN, 0, 0, 0)
-            ready = taken[:count, b.INSTRUMENT].tolist()
-            answered += count
-        return answered
-
-    def ask_asleep(self, instrument: int) -> int:
-        """Ask about an instrument's newest row, and sleep until it is answered. For a bench, as ``ask_all``."""
-        run, handles = self._run, self._handles
-        if run(handles, SUBMIT, instrument, max(int(self.arrays["heads"][instrument]) - 1, 0), 0, 0) & 1:
-            self.work.ring()
-        while not (answered := run(handles, COLLECT, _TAKEN, 0, 0, 0)):
-            if not run(handles, LISTEN, 0, 0, 0, 0):
-                self.done.wait(1_000)
-        return int(answered)
-
     def publish(self, instrument: int, head: int) -> None:
         """A row was made that nobody is asked about: workers must know how far the ring has come."""
         self.arrays["heads"][instrument] = head
