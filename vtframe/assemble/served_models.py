@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleError, BundleInfo, Clock, Model, ModelBackend
+from vtframe.api import BundleInfo, Clock, Model, ModelBackend
 from vtframe.assemble.model_backend import make_backend
 from vtframe.buffers.entry import Entry
 from vtframe.buffers.ring import RowType
@@ -26,9 +25,8 @@ from vtframe.inference.pool.board import SharedRows
 from vtframe.inference.pool.executor import PoolExecutor
 from vtframe.inference.pool.settings import PoolSettings
 from vtframe.inference.pool.site import Site
+from vtframe.inference.warm import warm
 from vtframe.plugins import Registry
-
-_WARM: Final = 20  # calls
 
 
 class NextVersion(NamedTuple):
@@ -205,21 +203,6 @@ class ServedModels:
         self._folder = SegmentFolder()
         self._rows = SharedRows(self._folder, instruments, capacity, columns, dtype)
         return self._rows.values, self._rows.meta
-
-
-def warm(model: Model, bundle: BundleInfo) -> None:
-    """A few calls for nothing, so that the first one that counts is as quick as any; and a look at the answer's shape.
-
-    Raises BundleError where the model does not answer, or with another number of outputs than the bundle states.
-    """
-    batch = np.zeros((1, bundle.window, len(bundle.columns)), bundle.dtype)
-    try:
-        shapes = {np.shape(model.predict(batch)) for _ in range(_WARM)}
-    except Exception as e:
-        raise BundleError(str(bundle.path), f"does not answer: it raised {e!r}", "`vtframe model verify` tells more") from e
-    if shapes != {(1, len(bundle.classes))}:
-        found = ", ".join(map(str, shapes))
-        raise BundleError(str(bundle.path), f"answers one row in the shape {found}, expected (1, {len(bundle.classes)})")
 
 
 def _nothing() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,11 @@ def _word(field: str) -> tuple[int, int]:
 
 NUMBER, INPUT, EVENT, RECV, UPDATE = (_word(name)[0] for name in ("number", "input", "ts_event", "ts_recv", "update_id"))
 _VALID_WORD, _VALID_SHIFT = _word("valid")
+_RECORD: Final = struct.Struct(f"<{ROW.itemsize // 8}q")
+_unpack = _RECORD.unpack_from
+_OK: Final = Verdict.OK  # a member costs more to look up than to compare
+Words = tuple[int, ...]
+"""A row's record as 64-bit words: half as long to read as a record, or as an array of them."""
 
 
 class Serving(TypedDict):
@@ -86,6 +92,8 @@ class Executor:
         self._capacity = ring.capacity
         self._head = ring.head
         self._meta: NDArray[np.int64] = ring.meta.view("<i8").reshape(*ring.meta.shape, -1)
+        self._rows = ring.meta.shape[1]
+        self._bytes = ring.meta.view(np.uint8).reshape(-1).data
         count = len(ring.values)
         self._backlogs = [Backlog(window_ns=backlog_window_ns) for _ in range(count)]
         self._valid_rows = [0] * count  # valid rows in a row, up to the newest seen
@@ -139,15 +147,15 @@ class Executor:
             verdict=verdict,
         )
 
-    def _look(self, instrument: int) -> tuple[int, list[int]]:
+    def _look(self, instrument: int) -> tuple[int, Words]:
         """The newest row's place in the ring, with every full window before it, and its record as 64-bit words."""
         head = self._head(instrument)
         if head == 0:
             raise LookupError(f"instrument {instrument} has no row to predict from")
         place = (head - 1) % self._capacity + self._capacity  # in the second half every full window lies before it
-        return place, self._meta[instrument, place].tolist()
+        return place, _unpack(self._bytes, (instrument * self._rows + place) * _RECORD.size)
 
-    def _count_valid(self, instrument: int, place: int, words: list[int]) -> int:
+    def _count_valid(self, instrument: int, place: int, words: Words) -> int:
         """Valid rows in a row that end at the newest one; counted anew (up to a window) where rows were not seen."""
         number = words[NUMBER]
         if number == self._newest[instrument] + 1:
@@ -166,17 +174,18 @@ class Executor:
     def _judge(
         self,
         instrument: int,
-        words: list[int],
+        words: Words,
         outputs: tuple[float, ...],
         *,
         verdict: Verdict,
         started: int,
         backlog: int | None = None,
+        model_hash: str = "",
+        arrived: int = -1,
     ) -> Prediction:
         """The prediction for a row, with its age now. An OK that comes too late is LATE, one on data too old STALE; outputs of
-        a model that failed are dropped. Once for each row that is looked at; ``backlog`` was observed when it was."""
-        if verdict is Verdict.FAILED:
-            outputs = ()
+        a model that failed are dropped. Once for each row that is looked at; ``backlog`` was observed when it was.
+        ``model_hash`` is of the version that was asked, where that is not the newest."""
         elapsed = self._monotonic() - started if self._measured else 0
         ts_recv = words[RECV]
         ts_done = self._now()
@@ -184,14 +193,16 @@ class Executor:
             ts_done = ts_done + elapsed if backlog is None else max(ts_done, ts_recv + elapsed)
         waited = max(ts_done - ts_recv, elapsed)  # a wall clock that is set back hides no lateness
         age = waited + (self._observe(instrument, words) if backlog is None else backlog)
-        if verdict is Verdict.OK:
+        if verdict is _OK:
             if waited > self._deadline:
                 verdict = Verdict.LATE
             elif age > self._max_age:
                 verdict = Verdict.STALE
+        elif verdict is Verdict.FAILED:
+            outputs = ()
         return Prediction(
             model=self.name,
-            model_hash=self._hash,
+            model_hash=model_hash or self._hash,
             instrument=instrument,
             input=words[INPUT],
             row=words[NUMBER],
@@ -203,15 +214,16 @@ class Executor:
             deadline_ns=self._deadline,
             verdict=verdict,
             outputs=outputs,
+            arrived=arrived,
         )
 
-    def _observe(self, instrument: int, words: list[int]) -> int:
+    def _observe(self, instrument: int, words: Words) -> int:
         """The backlog, ns, at the arrival of a row. In order of the rows, once for each."""
         return self._backlogs[instrument].observe(words[EVENT], words[RECV])
 
     def _vet(self, outputs: tuple[float, ...]) -> Verdict:
         """OK where every number is finite. Raises TypeError where they are no numbers."""
-        return Verdict.OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
+        return _OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
 
     def _failure(self, problem: str) -> Verdict:
         if not self.first_failure:
