@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtframe.api import Feature
-from vtframe.cli.bench import elsewhere, fused, inference, swap
+from vtframe.cli.bench import elsewhere, fused, inference, socket, swap
 from vtframe.cli.bench.feature_sets import six_features, twelve_features, twenty_four_features
 from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
@@ -125,6 +125,20 @@ def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str
         if not row.name.startswith("watch: scores"):  # which has nothing beside it
             assert row.baseline_median is not None, row.name
             assert row.baseline_median > 0, row.name
+
+
+def test_every_recorded_message_goes_through_a_socket_for_each_transport(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "_REPEATS", 1)
+    material = Material((data / "binance" / "spot_btcusdt_20240808.gz",))
+    del material.messages[4_000:]
+    said: list[str] = []
+    rows = list(socket.run(material, said.append))
+    assert said == ["4,000 recorded messages through a socket, 1 times for each transport, by processor time"]
+    assert [row.name.rpartition(" ")[2] for row in rows] == ["websockets", "picows"]
+    for row in rows:
+        assert row.baseline_median is not None
+        assert 0 < row.median < row.baseline_median, "receiving alone cannot take longer than receiving and more"
+    assert not list(socket.run(Material((), market_seconds=1.0), said.append)), "the embedded market has no bytes"
 
 
 def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
