@@ -21,6 +21,7 @@ from vtframe.engine.prediction_log import PredictionLog
 from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.executor import Executor
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.executor import Answered, PoolExecutor
@@ -87,6 +88,7 @@ class Engine:
         clock: EventClock | LiveClock,
         meters: Meters,
         journal: JournalWriter,
+        arrivals: Arrivals,
     ) -> None:
         self.codec = codec
         self._decode = codec.decode if codec is not None else _no_codec
@@ -100,6 +102,8 @@ class Engine:
         )
         self._lanes = tuple(lanes)
         self._clock = clock
+        makes_others = pipeline.sampling.every == "clock" or pipeline.sampling.leaders
+        self._arrivals = arrivals if makes_others else None
         self._advance = clock.advance if isinstance(clock, EventClock) else None
         self._journal = journal
         self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
@@ -259,6 +263,8 @@ class Engine:
                 lane.on_frame(records, index, started=started)
         if rows:
             self._add_features(elapsed)
+            if self._arrivals is not None:
+                self._note_arrival(self._arrivals, records, index)
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)
@@ -268,6 +274,17 @@ class Engine:
         if self._until_poll <= 0:
             self._until_poll = _POLL
             self.housekeeping()
+
+    def _note_arrival(self, arrivals: Arrivals, records: Records, index: int) -> None:
+        """Rows that this frame made of other books, or for a clock, are as old as the frame is, not as those books."""
+        frame = records.frames[index]
+        events, first = int(frame["n_events"]), int(frame["first_event"])
+        arrivals.note(
+            int(frame["input"]),
+            int(frame["instrument"]),
+            ts_event=int(records.events["ts_event"][first + events - 1]) if events else None,
+            ts_recv=int(frame["ts_recv"]),
+        )
 
     def _predict_all(self, rows: int, started: int) -> None:
         """Predict the newest row of each instrument that has new ones; older ones of the same input are conflated."""
