@@ -13,8 +13,7 @@ S = 1_000_000_000
 
 
 class QuietMarket(EmbeddedMarket):
-    """Two books. The first says nothing after ``quiet_s``; whatever comes from ``blocked_s`` on, for ``block_s``, is read at the
-    end of that time."""
+    """Two books. The first is silent after ``quiet_s``; what comes for ``block_s`` from ``blocked_s`` on is read at its end."""
 
     name: ClassVar[str] = "quiet"
 

@@ -251,6 +251,7 @@ class _Builder:
             columns=self.pipeline.columns,
             journal=self.journal,
             clock=self.clock,
+            followers=(drift.on_version, quality.on_version),
         )
         return Session(
             info=self.info,

@@ -54,6 +54,10 @@ Prepare = Callable[[ServedModel, Path], Ready]
 """Load, check, open and warm a bundle for a model; called in a thread of its own. Raises VtframeError where it will not do."""
 
 
+Follow = Callable[[str, BundleInfo, int], None]
+"""(model, bundle, number): the bundle answers for the model from the rows of inputs after ``number`` on."""
+
+
 class _Version(NamedTuple):
     folder: Path
     hash: str
@@ -80,7 +84,9 @@ class Lifecycle:
         columns: Sequence[str],
         journal: JournalWriter,
         clock: Clock,
+        followers: Sequence[Follow] = (),
     ) -> None:
+        """``followers`` are told of a version just before it answers."""
         self._engine = engine
         self._models = {model.name: model for model in engine.models}
         self._bundles = dict(bundles)
@@ -89,6 +95,7 @@ class Lifecycle:
         self._columns = tuple(columns)
         self._journal = journal
         self._clock = clock
+        self._followers = tuple(followers)
         self._before: dict[str, list[_Version | _Promotion]] = {name: [] for name in bundles}
         self._busy = ""  # the command that is being carried out
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -283,6 +290,8 @@ class Lifecycle:
                 cause=cause,
             )
         )
+        for follow in self._followers:
+            follow(model.name, bundle, number)
         ready.switch()
         model.executor = ready.executor
         self._bundles[model.name] = bundle
