@@ -102,8 +102,7 @@ class Engine:
         )
         self._lanes = tuple(lanes)
         self._clock = clock
-        makes_others = pipeline.sampling.every == "clock" or pipeline.sampling.leaders
-        self._arrivals = arrivals if makes_others else None
+        self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
         self._advance = clock.advance if isinstance(clock, EventClock) else None
         self._journal = journal
         self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
@@ -264,7 +263,7 @@ class Engine:
         if rows:
             self._add_features(elapsed)
             if self._arrivals is not None:
-                self._note_arrival(self._arrivals, records, index)
+                self._arrivals.note_frame(records, index)
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)
@@ -274,17 +273,6 @@ class Engine:
         if self._until_poll <= 0:
             self._until_poll = _POLL
             self.housekeeping()
-
-    def _note_arrival(self, arrivals: Arrivals, records: Records, index: int) -> None:
-        """Rows that this frame made of other books, or for a clock, are as old as the frame is, not as those books."""
-        frame = records.frames[index]
-        events, first = int(frame["n_events"]), int(frame["first_event"])
-        arrivals.note(
-            int(frame["input"]),
-            int(frame["instrument"]),
-            ts_event=int(records.events["ts_event"][first + events - 1]) if events else None,
-            ts_recv=int(frame["ts_recv"]),
-        )
 
     def _predict_all(self, rows: int, started: int) -> None:
         """Predict the newest row of each instrument that has new ones; older ones of the same input are conflated."""

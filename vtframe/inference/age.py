@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from vtframe.domain import Records
+
 _NEVER: Final = 1 << 62
 
 
@@ -77,6 +79,17 @@ class Arrivals:
             self._newest[instrument] = self._backlogs[instrument].observe(ts_event, ts_recv)
         self._number = number
         self._backlog = self._newest[instrument]
+
+    def note_frame(self, records: Records, index: int) -> None:
+        """``note`` of a frame, numbered and stamped; its time is its last event's, as in its own book."""
+        frame = records.frames[index]
+        events, first = int(frame["n_events"]), int(frame["first_event"])
+        self.note(
+            int(frame["input"]),
+            int(frame["instrument"]),
+            ts_event=int(records.events["ts_event"][first + events - 1]) if events else None,
+            ts_recv=int(frame["ts_recv"]),
+        )
 
     def backlog(self, number: int, instrument: int, ts_event: int, ts_recv: int) -> int:
         """Of a row that input ``number`` made, ns; ``ts_event`` and ``ts_recv`` are the row's. In order of the rows."""
