@@ -1,5 +1,5 @@
-"""Every importable model, through every executor, on rows of recorded frames: it answers as its original, and with the same bits
-wherever it runs."""
+"""Every importable model, through every executor, on rows of recorded frames: it answers as its original does, with the
+same bits wherever it runs."""
 
 from __future__ import annotations
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from vtframe.api import BundleInfo
 from vtframe.clock import Clock
@@ -25,6 +26,7 @@ from vtframe.journal.writer import JournalWriter
 
 T = TypeVar("T")
 _log = logging.getLogger("vtframe.lifecycle")
+_TURN_S: Final = 0.0005  # for which the thread beside the session may keep the interpreter while the session waits for it
 
 
 class Ready(Protocol):
@@ -120,10 +122,14 @@ class Lifecycle:
 
     def _do_work(self) -> None:
         while (work := self._work.get()) is not None:
+            usual = sys.getswitchinterval()  # 5 ms: reading a bundle's description is 4 ms of Python
+            sys.setswitchinterval(min(usual, _TURN_S))
             try:
                 work()
             except Exception as e:  # noqa: BLE001 - whatever a backend raises here, the version is not used any more
                 _log.error("a version of a model could not be closed", exc_info=e)
+            finally:
+                sys.setswitchinterval(usual)
 
     def ask(self, command: Command) -> Future[dict[str, Any]]:
         """``carry_out`` from another thread. Raises SessionError where the session does not run (yet, or any more)."""
