@@ -97,7 +97,7 @@ def test_a_ratio_above_one_is_better_for_rates_and_for_times() -> None:
 
 def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundredth of the calls: what is tried is that every row is there and says what it must."""
-    few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}, swap: {"_SWAPS": 1, "_STRETCH_S": 0.3}}
+    few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}, swap: {"_SWAPS": 1, "_STRETCH_S": 0.3, "_RATES": (500,)}}
     few[elsewhere] = {
         "_ROUNDS": 200,
         "_SLOW_ROUNDS": 20,
@@ -118,9 +118,9 @@ def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str
     assert {name.split(",")[0] for name in rows if name.startswith("pool: round trip")} == {"pool: round trip"}
     assert any(name.startswith("pool: MLP 32-64-32-3, rows answered") for name in rows)
     assert any("keep_warm" in name for name in rows)
-    assert sum("model swapped, longest time without a prediction" in name for name in rows) == 4
+    assert sum("model swapped at 500 rows/s, longest time between predictions" in name for name in rows) == 4
     for row in rows.values():
-        assert row.unit in {"us", "ms", "M rows/s"}
+        assert row.unit in {"us", "row intervals", "M rows/s"}
         assert row.median > 0, row.name
         if not row.name.startswith("watch: scores"):  # which has nothing beside it
             assert row.baseline_median is not None, row.name

@@ -17,6 +17,7 @@ from vtframe.buffers.ring import RowType
 from vtframe.buffers.segment import SegmentFolder
 from vtframe.config import ModelTable
 from vtframe.features.pipeline import Pipeline, RowMemory
+from vtframe.inference.age import Arrivals
 from vtframe.inference.executor import Executor
 from vtframe.inference.fused import FusedExecutor, FusedModel, open_fused
 from vtframe.inference.inline import InlineExecutor
@@ -62,6 +63,7 @@ class ServedModels:
         self._rows: SharedRows | None = None
         self._sites = 0  # so far: their names differ
         self._released = False
+        self._arrivals: Arrivals | None = None
         self._release: list[Callable[[], None]] = []
         self._opened: dict[str, Model] = {}
         self._fused: dict[str, FusedModel] = {}
@@ -77,12 +79,14 @@ class ServedModels:
         """What makes the ring's arrays where worker processes read them."""
         return self._shared if any(table.where == "process" for table in self._tables.values()) else None
 
-    def executor(self, name: str, pipeline: Pipeline, clock: Clock, log: Path) -> Executor:
-        """The executor of one model; workers print to files in ``log``. Waits until one has opened the model.
+    def executor(self, name: str, pipeline: Pipeline, clock: Clock, log: Path, arrivals: Arrivals) -> Executor:
+        """The executor of one model; workers print to files in ``log``. Waits until one has opened the model. ``arrivals`` are
+        the same for all of a session.
 
         Raises BundleError or SessionError.
         """
         table, bundle = self._tables[name], self._bundles[name]
+        self._arrivals = arrivals
         common = self._common(name, pipeline, clock)
         if table.where == "inline":
             return InlineExecutor(self._opened[name], bundle, **common)
@@ -185,6 +189,7 @@ class ServedModels:
             "deadline_ns": table.deadline_us * 1_000,
             "max_age_ns": table.stale_ms * 1_000_000,
             "name": name,
+            "arrivals": self._arrivals,
         }
 
     def release(self) -> None:

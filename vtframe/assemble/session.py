@@ -44,6 +44,7 @@ from vtframe.errors import ConfigError, Fault, SessionError
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
@@ -198,6 +199,7 @@ class _Builder:
         self.pipeline = pipeline
         self.journal = journal
         self.meters = Meters()
+        self.arrivals = Arrivals(len(info.instruments))
         self.tables = {lane.id: lane.table for lane in parts.lanes}
         self.orders = OrderTable()
         self.ids = ClientOrderIds(info.session_id)
@@ -236,6 +238,7 @@ class _Builder:
             clock=self.clock,
             meters=self.meters,
             journal=self.journal,
+            arrivals=self.arrivals,
         )
         verdicts = self._verdicts(engine, row_log)
         drift.tell = verdicts.put
@@ -248,6 +251,7 @@ class _Builder:
             columns=self.pipeline.columns,
             journal=self.journal,
             clock=self.clock,
+            followers=(drift.on_version, quality.on_version),
         )
         return Session(
             info=self.info,
@@ -322,7 +326,7 @@ class _Builder:
         )
 
     def _serve(self, name: str, models: ServedModels, lanes: Mapping[str, Lane]) -> ServedModel:
-        executor = models.executor(name, self.pipeline, self.clock, self.info.folder / "log")
+        executor = models.executor(name, self.pipeline, self.clock, self.info.folder / "log", self.arrivals)
         log = PredictionLog(name, len(self.examined.bundles[name].classes))
         return ServedModel(name, executor, log, [lane for lane in lanes.values() if self.tables[lane.lane_id].model == name])
 

@@ -21,6 +21,7 @@ from vtframe.engine.prediction_log import PredictionLog
 from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.executor import Executor
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.executor import Answered, PoolExecutor
@@ -87,6 +88,7 @@ class Engine:
         clock: EventClock | LiveClock,
         meters: Meters,
         journal: JournalWriter,
+        arrivals: Arrivals,
     ) -> None:
         self.codec = codec
         self._decode = codec.decode if codec is not None else _no_codec
@@ -100,6 +102,7 @@ class Engine:
         )
         self._lanes = tuple(lanes)
         self._clock = clock
+        self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
         self._advance = clock.advance if isinstance(clock, EventClock) else None
         self._journal = journal
         self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
@@ -259,6 +262,8 @@ class Engine:
                 lane.on_frame(records, index, started=started)
         if rows:
             self._add_features(elapsed)
+            if self._arrivals is not None:
+                self._arrivals.note_frame(records, index)
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)

@@ -15,7 +15,7 @@ from vtframe.api import BundleError, BundleInfo, Clock
 from vtframe.buffers.ring import RowRing
 from vtframe.clock import EventClock
 from vtframe.domain import ROW, Prediction, Verdict
-from vtframe.inference.age import Backlog
+from vtframe.inference.age import Arrivals
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Serving(TypedDict):
     deadline_ns: int
     max_age_ns: int
     name: NotRequired[str]
-    backlog_window_ns: NotRequired[int]
+    arrivals: NotRequired[Arrivals | None]
 
 
 class Executor:
@@ -56,7 +56,7 @@ class Executor:
     stands still while an input is handled, so what handling it took by the monotonic clock is added.
 
     - ``deadline_ns`` bounds the time from ``ts_recv`` to the answer: what we did. Over it: LATE.
-    - ``max_age_ns`` bounds that time plus the backlog (see ``Backlog``): how old the market data was. Over it: STALE.
+    - ``max_age_ns`` bounds that time plus the backlog (see ``Arrivals``): how old the market data was. Over it: STALE.
     - A window with an invalid row, or not yet full, is INVALID, and the model is not called.
     - A model that raises or answers a number that is not finite has FAILED; its first failure is logged.
 
@@ -76,9 +76,10 @@ class Executor:
         deadline_ns: int,
         max_age_ns: int,
         name: str = "",
-        backlog_window_ns: int = 60_000_000_000,
+        arrivals: Arrivals | None = None,
     ) -> None:
         """``columns`` are the names of the ring's columns; without them its rows must be the bundle's, column for column.
+        ``arrivals`` are the session's; without them every row is taken for its own frame's.
 
         Raises BundleError where rows lack a column of the bundle's or are of another dtype, or the ring is under its window.
         """
@@ -95,7 +96,7 @@ class Executor:
         self._rows = ring.meta.shape[1]
         self._bytes = ring.meta.view(np.uint8).reshape(-1).data
         count = len(ring.values)
-        self._backlogs = [Backlog(window_ns=backlog_window_ns) for _ in range(count)]
+        self._arrivals = arrivals or Arrivals(count)
         self._valid_rows = [0] * count  # valid rows in a row, up to the newest seen
         self._newest = [-1] * count  # number of that row
         self._deadline = deadline_ns
@@ -117,7 +118,7 @@ class Executor:
         on, and what is known of rows and backlogs is kept."""
         self.calls = old.calls
         self.batch = old.batch
-        self._backlogs = old._backlogs
+        self._arrivals = old._arrivals
         if old._window == self._window:
             self._valid_rows, self._newest = old._valid_rows, old._newest
 
@@ -218,8 +219,8 @@ class Executor:
         )
 
     def _observe(self, instrument: int, words: Words) -> int:
-        """The backlog, ns, at the arrival of a row. In order of the rows, once for each."""
-        return self._backlogs[instrument].observe(words[EVENT], words[RECV])
+        """The backlog, ns, at the arrival of the input that made a row. In order of the rows."""
+        return self._arrivals.backlog(words[INPUT], instrument, words[EVENT], words[RECV])
 
     def _vet(self, outputs: tuple[float, ...]) -> Verdict:
         """OK where every number is finite. Raises TypeError where they are no numbers."""

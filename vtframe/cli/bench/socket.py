@@ -21,6 +21,7 @@ from vtframe.engine.engine import Engine
 from vtframe.engine.meters import Meters
 from vtframe.errors import InvariantError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.journal.writer import JournalWriter
 from vtframe.transport import Library, connect
 
@@ -116,7 +117,14 @@ def _engine(material: Material, folder: Path) -> Engine:
     meters = Meters()
     journal = JournalWriter(folder, session_id="bench")
     engine = Engine(
-        codec=material.codec, pipeline=pipeline, models=(), lanes=(), clock=LiveClock(), meters=meters, journal=journal
+        codec=material.codec,
+        pipeline=pipeline,
+        arrivals=Arrivals(len(material.instruments)),
+        models=(),
+        lanes=(),
+        clock=LiveClock(),
+        meters=meters,
+        journal=journal,
     )
     engine.housekeeping = meters.fold
     return engine
