@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from vtframe.api import BundleInfo
 from vtframe.clock import Clock
 from vtframe.engine.commands import Command, Promote, RollBack, Status, Swap
-from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.served_model import ServedModel
 from vtframe.errors import BundleError, SessionError, VtframeError, nearest
 from vtframe.inference.executor import Executor
 from vtframe.journal.records import LanesExchanged, ModelChanged

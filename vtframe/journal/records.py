@@ -29,6 +29,7 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     config_folder: str = ""  # where relative paths of ``config`` start
     sources: tuple[SourceFile, ...] = ()  # the files that the feed reads, in its order
     shadows: tuple[str, ...] = ()  # lanes that are on paper beside the account
+    recorded: bool = False  # what the feed delivers is in the session's folder
 
 
 class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
