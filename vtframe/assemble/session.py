@@ -346,6 +346,7 @@ def _started(
         vtframe_version=__version__,
         ts=ts or LiveClock().now_ns(),
         recorded=recorded,
+        market_time=examined.usable_parts().feed.market_time,
         config=examined.config.as_run,
         config_folder=str(examined.config.folder),
         sources=sources,

@@ -24,7 +24,7 @@ from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.distant import Answered, DistantExecutor
 from vtframe.inference.pool.bell import Bell
-from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, Record
+from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, LanesStopped, Record
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
@@ -112,11 +112,12 @@ class Engine:
         self.halted = True
         self.stop(f"halted: {reason}")
 
-    def note_stop(self) -> None:
+    def note_stop(self, reason: str) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
         self._arrive()
         if self.stop_reason is not None:
             self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
+        self._journal.write(LanesStopped(number=self.number, ts=self._clock.now_ns(), reason=reason))
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         started = _now()

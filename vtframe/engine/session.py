@@ -271,7 +271,7 @@ class Session:
 
     def _stop(self) -> list[Exception]:
         """Note the command, cancel, close; each step is taken whatever became of those before it. The errors, in order."""
-        steps: list[Callable[[], None]] = [self.engine.note_stop]
+        steps: list[Callable[[], None]] = [partial(self.engine.note_stop, self.reason)]
         steps += [partial(lane.stop, self.reason) for lane in self.lanes]
         steps += [
             partial(self.engine.settle, _PATIENCE_S),
