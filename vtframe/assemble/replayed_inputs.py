@@ -59,11 +59,12 @@ class ReplayedInputs:
         self._elsewhere = elsewhere
         self._change = change
         self._until = until
+        self._ended = False
 
     @property
     def stopping(self) -> bool:
         self.catch_up()
-        return self.stopped is not None or self._engine.number >= self._until
+        return self._ended or self.stopped is not None or self._engine.number >= self._until
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         if not self.stopping:
@@ -94,7 +95,11 @@ class ReplayedInputs:
     def catch_up(self) -> None:
         """Whatever the journal has at the next number. Raises SessionError where it has what cannot be there."""
         while self._next is not None and self.stopped is None and self._next.number <= self._engine.number:
-            record, self._next = self._next, next(self._others, None)
+            record = self._next
+            if record.number + (len(record.rows) if isinstance(record, AnswersArrived) else 0) > self._until:
+                self._ended = True
+                return
+            self._next = next(self._others, None)
             if record.number < self._engine.number:
                 problem = f"input {record.number} ({type(record).__name__}) comes where input {self._engine.number} is due"
                 raise SessionError("the replay", problem, "the feed did not bring what it brought then")
