@@ -226,7 +226,8 @@ class Engine:
         self._note(number, InputKind.MESSAGE, f"damage: {where}: {problem}")
 
     def _note(self, number: int, kind: InputKind, text: str) -> None:
-        record: Record = InputArrived(number=number, kind=int(kind), ts=self._read(), text=text)
+        ts = self._clock.now_ns() if kind is InputKind.COMMAND else self._read()  # a command takes effect at its time
+        record: Record = InputArrived(number=number, kind=int(kind), ts=ts, text=text)
         self._journal.write(record)
 
     def _apply(self, records: Records, index: int, started: int) -> None:
