@@ -35,8 +35,10 @@ def make_recorder(
     name: str,
     now: Callable[[], int],
     on_failure: Callable[[str], None],
+    waits: bool = False,
 ) -> Recorder:
-    """A recorder that writes to ``folder``, which is made. Raises SessionError where it cannot be."""
+    """A recorder that writes to ``folder``, which is made; ``waits``: its market waits for the disk. Raises SessionError where
+    the folder cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -48,7 +50,7 @@ def make_recorder(
         rotate_bytes=table.rotate_mb * _MB,
         level=table.level,
     )
-    return Recorder(writer, now=now, on_failure=on_failure, buffer_bytes=table.buffer_mb * _MB)
+    return Recorder(writer, now=now, on_failure=on_failure, buffer_bytes=table.buffer_mb * _MB, waits=waits)
 
 
 def sidecar_of(market: MarketInfo) -> Sidecar:

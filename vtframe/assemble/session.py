@@ -289,6 +289,7 @@ class _Builder:
             name=self.info.session_id,
             now=self.wall.now_ns,
             on_failure=lambda reason: stop(f"the recorder stopped: {reason}"),
+            waits=market.market_time and getattr(self.parts.feed, "speed", None) is None,
         )
 
     def _tell_started(self, info: SessionInfo) -> None:

@@ -46,7 +46,9 @@ class Recorder:
         on_failure: Callable[[str], None],
         buffer_bytes: int = 64 << 20,
         patience_s: float = 10.0,
+        waits: bool = False,
     ) -> None:
+        """``waits``: the market is not live, and ``add`` waits for room instead of losing an input."""
         self.failed = ""  # why, once it is
         self.inputs = 0  # that the feed delivered
         self._writer = writer
@@ -54,6 +56,7 @@ class Recorder:
         self._on_failure = on_failure
         self._limit = buffer_bytes
         self._patience_s = patience_s
+        self._waits = waits
         self._queue: deque[Received | int] = deque()  # a number is how many were lost here
         self._came = 0  # bytes into the queue; written by the engine's thread
         self._went = 0  # bytes out of it; written by ours
@@ -77,7 +80,9 @@ class Recorder:
         else:
             size = 2 * _OVERHEAD
         held = self._came - self._went + size
-        if held > self._limit or self.failed:
+        if held > self._limit and self._waits:
+            held = self._wait_for_room(size)
+        if (held > self._limit and not self._waits) or self.failed:
             self._lost += count
             self._gap += count
             return
@@ -88,6 +93,12 @@ class Recorder:
             self._largest = held
         self._came += size
         self._queue.append(received)
+
+    def _wait_for_room(self, size: int) -> int:
+        """What is held with ``size`` more, once it fits or nothing else waits."""
+        while not self.failed and self._came - self._went + size > self._limit and self._queue:
+            time.sleep(_NAP_S / 10)
+        return self._came - self._went + size
 
     def start(self) -> None:
         self._thread.start()

@@ -22,17 +22,22 @@ LEVEL = 3  # of compression
 
 
 class BlockFile:
-    """One file, appended to in whole blocks. Raises RecordingError where it cannot be made, OSError where it cannot grow."""
+    """One file, appended to in whole blocks. It has its name from the first one on: nobody finds it without one.
+
+    Raises RecordingError where it cannot be made, OSError where it cannot grow.
+    """
 
     def __init__(self, path: Path, *, level: int = LEVEL) -> None:
         self.path = path
         self.size = 0
         self._compress = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress
+        self._unnamed = path.with_name(f".{path.name}.tmp")
+        if path.exists():
+            raise RecordingError(str(path), "is there already", "name another one, or remove it")
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(self._unnamed, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as e:
-            hint = "name another one, or remove it" if isinstance(e, FileExistsError) else ""
-            raise RecordingError(str(path), f"cannot be made: {e.strerror or e}", hint) from None
+            raise RecordingError(str(path), f"cannot be made: {e.strerror or e}") from None
 
     def append(self, block: bytes) -> None:
         """Write one block; where that fails, nothing of it is left."""
@@ -44,6 +49,8 @@ class BlockFile:
         except OSError:
             os.ftruncate(self._fd, self.size)
             raise
+        if not self.size:
+            self._unnamed.rename(self.path)
         self.size += written
 
     def sync(self) -> None:
@@ -55,6 +62,8 @@ class BlockFile:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+            if not self.size:
+                self._unnamed.unlink(missing_ok=True)
 
 
 class RecordingWriter:
@@ -164,6 +173,8 @@ class RecordingWriter:
         """Close the file as it is."""
         if self._file is not None:
             self._file.close()
+            if not self._file.size:  # it never got its name
+                sidecar_path(self.files.pop()).unlink(missing_ok=True)
             self._file = None
         self._gathered, self._size, self._count = [], 0, 0
 
