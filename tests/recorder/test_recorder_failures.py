@@ -132,13 +132,14 @@ def test_a_full_disk_stops_the_recording_alone_where_that_is_declared(session: C
 
 def test_a_full_disk_stops_the_session_where_that_is_declared(session: Callable[[str], Path], tmp_path: Path) -> None:
     path = session('on_disk_full = "stop_trading"')
+    path.write_text(path.read_text().replace("frames = 20_000", "frames = 1_000_000"))
     process = vtframe("run", path, "--session", tmp_path / "ran", "--quiet", limit=1_500_000)
     _, said = process.communicate(timeout=240)
     assert process.returncode == 3, said
     report = json.loads((tmp_path / "ran" / "report.json").read_text())
     assert report["session"]["reason"] == "halted: the recorder stopped: File too large"
     assert report["session"]["orderly"]
-    assert report["recorder"]["inputs"] < 20_000
+    assert report["recorder"]["inputs"] < 1_000_000
 
 
 def test_a_slow_disk_costs_inputs_that_are_counted_and_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
