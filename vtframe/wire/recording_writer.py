@@ -92,7 +92,7 @@ class RecordingWriter:
         self.connection = 0  # that frames are on, as the lines have it
         self.files: list[Path] = []
         self._path_of = path_of
-        self._sidecar = sidecar
+        self.sidecar = sidecar  # what files that are finished from here on say
         self._recording = recording
         self._rotate = rotate_bytes
         self._level = level
@@ -181,7 +181,7 @@ class RecordingWriter:
     def _begin(self, ts: int) -> None:
         number = len(self.files) + 1
         path = self._path_of(number)
-        sidecar = self._sidecar
+        sidecar = self.sidecar
         if self.files:
             sidecar = msgspec.structs.replace(sidecar, after=self.files[-1].name)
         write_sidecar(sidecar_path(path), sidecar)
@@ -205,5 +205,5 @@ class RecordingWriter:
         file.close()
         self._file = None
         self._lines += 1
-        after = self.files[-2].name if len(self.files) > 1 else self._sidecar.after
-        write_sidecar(sidecar_path(file.path), msgspec.structs.replace(self._sidecar, after=after, lines=self._lines))
+        after = self.files[-2].name if len(self.files) > 1 else self.sidecar.after
+        write_sidecar(sidecar_path(file.path), msgspec.structs.replace(self.sidecar, after=after, lines=self._lines))

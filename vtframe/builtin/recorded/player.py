@@ -8,6 +8,7 @@ from typing import Final
 
 from vtframe.api import FeedSink
 from vtframe.builtin.recorded.identity import Identity
+from vtframe.builtin.recorded.lines import append_frame
 from vtframe.domain import Records
 from vtframe.wire import ConnectionChange, Damage, DamageSeen, FrameRecords, Lost, OnConnection, RecordingReader
 
@@ -72,7 +73,7 @@ class Player:
                 sink.on_message(item, ts_recv, connection=connection)
                 await self._breathe()
             elif isinstance(item, FrameRecords):
-                self._gather(item, ts_recv, indexes)
+                append_frame(self._records, item, ts_recv, indexes)
                 if self._records.n_frames == _BREATH:
                     self._deliver()
                     await asyncio.sleep(0)
@@ -89,23 +90,6 @@ class Player:
                 sink.on_damage(f"{reader.path}:{number}", f"lost by the recorder: {item.inputs} inputs are missing here")
         self._deliver()
         return True
-
-    def _gather(self, item: FrameRecords, ts_recv: int, indexes: Sequence[int]) -> None:
-        first, last, previous = item.ids
-        self._records.append(
-            kind=item.kind,
-            instrument=indexes[item.instrument],
-            events=[
-                (0, ts_event, price, quantity, order_id, indexes[instrument], flags, kind, side)
-                for ts_event, price, quantity, order_id, instrument, flags, kind, side in item.events
-            ],
-            ts_recv=ts_recv,
-            first_id=first,
-            last_id=last,
-            previous_id=previous,
-            checksum=item.checksum,
-            connection=item.connection,
-        )
 
     def _deliver(self) -> None:
         """Hand over the frames that have gathered."""
