@@ -12,7 +12,7 @@ from vtframe.assemble.drift import lost_rules
 from vtframe.assemble.served_models import NextVersion, ServedModels
 from vtframe.clock import Clock
 from vtframe.config import ModelTable
-from vtframe.engine.engine import ServedModel
+from vtframe.engine.served_model import ServedModel
 from vtframe.errors import BundleError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.bundle import load_bundle

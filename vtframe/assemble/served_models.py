@@ -214,6 +214,11 @@ def _nothing() -> None:
     """The executor lets go of the version before by itself, once it has answered."""
 
 
+def answers_later(table: ModelTable, *, waits: bool) -> bool:
+    """Whether the engine asks and goes on; ``waits`` as of ServedModels."""
+    return table.where in {"thread", "process"} and _settings(table, waits=waits).overload != "block"
+
+
 def _settings(table: ModelTable, *, waits: bool) -> PoolSettings:
     return PoolSettings(
         where="thread" if table.where == "thread" else "process",

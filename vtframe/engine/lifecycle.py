@@ -17,12 +17,13 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from vtframe.api import BundleInfo
 from vtframe.clock import Clock
 from vtframe.engine.commands import Command, Promote, RollBack, Status, Swap
-from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.lane_view import Journal
+from vtframe.engine.served_model import ServedModel
 from vtframe.errors import BundleError, SessionError, VtframeError, nearest
 from vtframe.inference.executor import Executor
 from vtframe.journal.records import LanesExchanged, ModelChanged
-from vtframe.journal.writer import JournalWriter
 
 T = TypeVar("T")
 _log = logging.getLogger("vtframe.lifecycle")
@@ -84,7 +85,7 @@ class Lifecycle:
         *,
         lanes: Sequence[Lane],
         columns: Sequence[str],
-        journal: JournalWriter,
+        journal: Journal,
         clock: Clock,
         followers: Sequence[Follow] = (),
     ) -> None:
@@ -130,6 +131,13 @@ class Lifecycle:
                 _log.error("a version of a model could not be closed", exc_info=e)
             finally:
                 sys.setswitchinterval(usual)
+
+    def repeat(self, change: ModelChanged | LanesExchanged, ready: Ready | None) -> None:
+        """Do again what a journal says was done here; ``ready`` is the version that takes over. Between two inputs."""
+        if isinstance(change, LanesExchanged):
+            self._exchange(self._lanes[change.lane], self._lanes[change.shadow], change.cause, "")
+        elif ready is not None:
+            self._switch(self._model(change.model), ready, change.cause, "")
 
     def ask(self, command: Command) -> Future[dict[str, Any]]:
         """``carry_out`` from another thread. Raises SessionError where the session does not run (yet, or any more)."""

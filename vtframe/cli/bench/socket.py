@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from vtframe.cli.bench.feature_sets import twelve_features
 from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.rows import Row, rate_row
-from vtframe.clock import LiveClock
+from vtframe.clock import InputClock, LiveClock
 from vtframe.engine.engine import Engine
 from vtframe.engine.meters import Meters
 from vtframe.errors import InvariantError
@@ -122,7 +122,7 @@ def _engine(material: Material, folder: Path) -> Engine:
         arrivals=Arrivals(len(material.instruments)),
         models=(),
         lanes=(),
-        clock=LiveClock(),
+        clock=InputClock(LiveClock()),
         meters=meters,
         journal=journal,
     )

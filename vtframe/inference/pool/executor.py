@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Unpack
 
-import msgspec
 
 from vtframe.domain import Prediction, Verdict
-from vtframe.inference.executor import NUMBER, Executor, Serving
+from vtframe.inference.distant import Answered, DistantExecutor
+from vtframe.inference.executor import NUMBER, Serving
 from vtframe.inference.pool import board as b
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.site import Answer, Request, Site
@@ -26,17 +26,7 @@ _OK: Final = Verdict.OK
 _mono = time.monotonic_ns
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
-    """A prediction with the model's call that it came from (-1: none), how many rows were in it, and when its row's input
-    arrived (monotonic)."""
-
-    prediction: Prediction
-    batch: int
-    batch_size: int
-    started: int
-
-
-class PoolExecutor(Executor):
+class PoolExecutor(DistantExecutor):
     """One model for all instruments, served outside the engine's thread.
 
     ``submit`` asks about the newest row; ``collect`` returns what has been answered since, in the order in which the answers
