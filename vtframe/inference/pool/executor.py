@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Unpack
 
-
 from vtframe.domain import Prediction, Verdict
 from vtframe.inference.distant import Answered, DistantExecutor
 from vtframe.inference.executor import NUMBER, Serving
