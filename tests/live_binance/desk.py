@@ -153,7 +153,12 @@ class Run:
         """Wait for a condition; fails with what there is where it does not come about."""
         until = asyncio.get_running_loop().time() + LIMIT_S
         while not condition():
-            assert asyncio.get_running_loop().time() < until, (what, self.desk.damage[-5:], self.desk.states, self.feed.report())
+            assert asyncio.get_running_loop().time() < until, (
+                what,
+                self.desk.damage[-5:],
+                self.desk.states,
+                self.feed.report(),
+            )
             await asyncio.sleep(0.005)
 
     async def live(self) -> None:

@@ -133,6 +133,7 @@ class ScriptedVenue:
         self.call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
+        self._loop.close()
 
     def call(self, main: Coroutine[Any, Any, T]) -> T:
         future: Future[T] = asyncio.run_coroutine_threadsafe(main, self._loop)
@@ -172,6 +173,7 @@ class ScriptedVenue:
 
     async def _stop(self) -> None:
         self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
         for client in list(self.clients):
             if (transport := client.socket._req.transport) is not None:  # type: ignore[union-attr]
                 transport.abort()
@@ -233,7 +235,13 @@ class ScriptedVenue:
                 if symbol in self.quiet:
                     continue
                 first, bids, asks = book.tick()
-                diff: dict[str, Any] = {"e": "depthUpdate", "E": 1_723_161_600_000, "s": symbol, "U": first, "u": book.update_id}
+                diff: dict[str, Any] = {
+                    "e": "depthUpdate",
+                    "E": 1_723_161_600_000,
+                    "s": symbol,
+                    "U": first,
+                    "u": book.update_id,
+                }
                 if self.market != "spot":
                     diff = {**diff, "T": 1_723_161_600_000, "pu": previous[symbol]}
                 diff |= {"b": levels(bids, down=True), "a": levels(asks)}
@@ -247,7 +255,9 @@ class ScriptedVenue:
         bid, ask = max(book.bids), min(book.asks)
         ticker = {"u": book.update_id, "s": book.symbol, "b": price(bid), "B": quantity(book.bids[bid])}
         ticker |= {"a": price(ask), "A": quantity(book.asks[ask])}
-        return ticker if self.market == "spot" else {"e": "bookTicker", **ticker, "T": 1_723_161_600_000, "E": 1_723_161_600_000}
+        return (
+            ticker if self.market == "spot" else {"e": "bookTicker", **ticker, "T": 1_723_161_600_000, "E": 1_723_161_600_000}
+        )
 
     def _trade(self, book: Book) -> dict[str, Any]:
         book.trade_id += 1
