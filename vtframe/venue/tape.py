@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vtframe.domain import Side
 from vtframe.venue import payload
 from vtframe.venue.book import Deltas, Levels, VenueBook
+from vtframe.venue.faults import Faults
 from vtframe.venue.happening import Changed, Happening, Traded
 from vtframe.venue.hub import Hub
 from vtframe.venue.listing import Listing
@@ -14,6 +15,7 @@ from vtframe.venue.mark import Mark
 
 _MS = 1_000_000
 _FIRST_TRADE = {"spot": 3_735_683_259, "usdm": 5_266_583_935, "coinm": 849_714_402}
+_PRINTS = 4096  # trades whose ids are remembered for fills
 
 
 class _Window:
@@ -33,14 +35,16 @@ class _Window:
 class Tape:
     """One instrument's public side. Update ids grow by one for each level that changes; futures leave some out."""
 
-    def __init__(self, listing: Listing, hub: Hub, *, now_ns: int) -> None:
+    def __init__(self, listing: Listing, hub: Hub, faults: Faults, *, now_ns: int) -> None:
         self.listing = listing
+        self._faults = faults
         self.book = VenueBook(listing.rules.first_id)
         self.mark = Mark(listing, now_ns=now_ns)
         self.ts_ns = now_ns  # of the last change of the book
         self.trades = 0
         self._last_price = listing.start_price
         self._hub = hub
+        self._prints: dict[tuple[int, int], int] = {}  # the last block's trade ids, by time and price
         self._trade_id = _FIRST_TRADE[listing.market]
         self._names = {kind: f"{listing.symbol.lower()}@{kind}" for kind in ("bookTicker", "trade", "aggTrade")}
         self._top: tuple[tuple[int, int], tuple[int, int]] | None = None
@@ -53,6 +57,10 @@ class Tape:
     def last_price(self) -> int:
         """Of the last trade, in ticks."""
         return self._last_price
+
+    def trade_id(self, ts_ns: int, price: int) -> int:
+        """The public trade that a fill is part of; the latest where it is too long ago."""
+        return self._prints.get((ts_ns, price), self._trade_id)
 
     def publish(self, happened: Iterable[Happening]) -> None:
         for happening in happened:
@@ -83,6 +91,9 @@ class Tape:
             self._trade_id += 1
             self.trades += 1
             self._last_price = price
+            if len(self._prints) > _PRINTS:
+                self._prints.clear()
+            self._prints[happening.ts_ns, price] = self._trade_id
             for kind, make in (("trade", payload.trade), ("aggTrade", payload.aggregate_trade)):
                 if self._hub.subscribers(market, self._names[kind]):
                     text = make(
@@ -124,7 +135,7 @@ class Tape:
 
     def _send_window(self, window: _Window, event_ms: int) -> None:
         market, book = self.listing.market, self.book
-        if self._hub.subscribers(market, window.stream):
+        if self._hub.subscribers(market, window.stream) and not self._faults.leaves_gap(market, window.stream):
             first_id = window.last_id + 1 if market == "spot" else window.first_id
             text = payload.depth_update(
                 self.listing,
