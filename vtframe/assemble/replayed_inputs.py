@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from vtframe.api import BookWatch
 from vtframe.assemble.recorded_answers import RecordedElsewhere
 from vtframe.domain import InputKind, Records
 from vtframe.engine.engine import Engine
@@ -60,6 +61,10 @@ class ReplayedInputs:
         self._change = change
         self._until = until
         self._ended = False
+
+    @property
+    def books(self) -> BookWatch:
+        return self._engine.books
 
     @property
     def stopping(self) -> bool:
