@@ -18,6 +18,7 @@ from vtframe.api import Codec, MarketInfo, SessionInfo
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
 from vtframe.assemble.feed_table import playing
+from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.new_version import NewVersions
@@ -148,6 +149,7 @@ def _join(
     sources = market.sources()
     faults: list[Fault] = []
     check_lane_instruments(config, info.instruments, faults)
+    check_live_instruments(config, parts, tuple(instruments), faults)
     if faults:
         raise ConfigError(*faults)
     try:

@@ -14,7 +14,7 @@ import numpy as np
 
 from vtframe.api import Codec
 from vtframe.clock import EventClock, LiveClock
-from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
+from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
 from vtframe.engine.meters import Meters
 from vtframe.engine.prediction_log import PredictionLog
@@ -24,7 +24,7 @@ from vtframe.features.pipeline import Pipeline
 from vtframe.inference.executor import Executor
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.executor import Answered, PoolExecutor
-from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, Record
+from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, OrderEventArrived, Record
 from vtframe.journal.writer import JournalWriter
 
 _POLL = 256  # frames between two turns of housekeeping
@@ -117,6 +117,7 @@ class Engine:
         self.take_verdicts: Callable[[], None] = _nothing
         self.number = 0  # inputs so far: the number of the next one
         self.stop_reason: str | None = None
+        self._stop_noted = False
         self.halted = False  # by a rule, not by a person
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
@@ -136,7 +137,8 @@ class Engine:
 
     def note_stop(self) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
-        if self.stop_reason is not None:
+        if self.stop_reason is not None and not self._stop_noted:
+            self._stop_noted = True
             self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
@@ -209,6 +211,22 @@ class Engine:
             self.take_verdicts()
         text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
         self._note(self._take_number(), InputKind.CONNECTION, text)
+
+    def on_order_event(self, lane: Lane, event: OrderEvent) -> None:
+        """A venue on one of the lane's orders: numbered and journalled before anything follows from it."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        number = self._take_number()
+        self._journal.write(OrderEventArrived(number=number, ts=self._clock.now_ns(), lane=lane.lane_id, event=event))
+        lane.on_venue_event(event, number)
+
+    def on_entries(self, lane: Lane, *, allowed: bool, reason: str) -> None:
+        """A lane's venue takes entries from here on, or does not any more."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        text = f"lane {lane.lane_id}: entries {'open' if allowed else 'closed'}{f': {reason}' if reason else ''}"
+        self._note(self._take_number(), InputKind.CONNECTION, text)
+        lane.on_entries(allowed=allowed, reason=reason)
 
     def on_drift(self, verdict: DriftVerdict) -> None:
         """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""

@@ -1,0 +1,102 @@
+"""Lanes that trade at venues: opened before the first frame, wound down after the last, and their way into the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from vtframe.clock import LiveClock
+from vtframe.domain import OrderEvent, OrderLost
+from vtframe.engine.engine import Engine
+from vtframe.engine.lane import Lane
+from vtframe.errors import PluginError, VtframeError
+
+NO_END: Final = "no end was reported before the session stopped"
+_LOOK_S: Final = 0.1  # between two looks at whether the session is to stop while venues are opened
+_log = logging.getLogger("vtframe.execution")
+
+
+class VenuePort:
+    """An ``api.ExecutionSink``: what a live adapter reports becomes an input of the engine."""
+
+    def __init__(self, engine: Engine, lane: Lane) -> None:
+        self._engine = engine
+        self._lane = lane
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        self._engine.on_order_event(self._lane, event)
+
+    def on_entries(self, *, allowed: bool, reason: str = "") -> None:
+        if self._lane.closed_for == ("" if allowed else reason):
+            return
+        self._engine.on_entries(self._lane, allowed=allowed, reason=reason)
+
+
+class Venues:
+    """While entered, the live adapters of ``lanes`` are open (``ready``). Raises what the first of them says that cannot be.
+
+    At the end every order is canceled, and each adapter has its bounded time to hear what became of them; what it did not hear
+    is reported as lost. Where the session was interrupted twice nobody waits.
+    """
+
+    def __init__(self, engine: Engine, lanes: Sequence[Lane]) -> None:
+        self._engine = engine
+        self._lanes = [lane for lane in lanes if lane.adapter.live]
+        self.ready = not self._lanes  # False where the session was stopped before they were open
+
+    async def __aenter__(self) -> Self:
+        opening = [asyncio.ensure_future(_open(lane)) for lane in self._lanes]
+        try:
+            left = set(opening)
+            while left and not self._engine.stopping:
+                done, left = await asyncio.wait(left, timeout=_LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
+                for one in done:
+                    one.result()
+            self.ready = not left
+        except BaseException:
+            await _cancel(opening)
+            await self._close()
+            raise
+        await _cancel(opening)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._lanes:
+            return
+        self._engine.note_stop()
+        for lane in self._lanes:
+            try:
+                lane.wind_down(self._engine.stop_reason or "stop")
+            except Exception as e:  # noqa: BLE001 - the journal's trouble is raised by the session's own stop; the others go on
+                _log.error("lane %s could not be wound down in order", lane.lane_id, exc_info=e)
+        await self._close()
+        now = LiveClock().now_ns()
+        for lane in self._lanes:
+            for name in lane.working_orders():
+                self._engine.on_order_event(lane, OrderLost(client_order_id=name, ts_event=now, reason=NO_END))
+
+    async def _close(self) -> None:
+        closed = await asyncio.gather(*(lane.adapter.close() for lane in self._lanes), return_exceptions=True)
+        for lane, outcome in zip(self._lanes, closed, strict=True):
+            if isinstance(outcome, BaseException):
+                _log.error("lane %s: the adapter did not close in order", lane.lane_id, exc_info=outcome)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _open(lane: Lane) -> None:
+    try:
+        await lane.adapter.open()
+    except VtframeError:
+        raise
+    except Exception as e:
+        raise PluginError(type(lane.adapter).name, f"lane {lane.lane_id}: it cannot open: {e!r}") from e
