@@ -118,6 +118,7 @@ class Engine:
         self.number = 0  # inputs so far: the number of the next one
         self.stop_reason: str | None = None
         self._stop_noted = False
+        self.failure: Exception | None = None  # what broke while a venue's event was taken; whoever ends the session raises it
         self.halted = False  # by a rule, not by a person
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type

@@ -30,8 +30,8 @@ def run_loop(
 ) -> None:
     """Run ``main``, while the venues of ``lanes`` are open, on uvloop where there is one.
 
-    Answers from elsewhere are taken as they ring; where a model is waited for busily, the loop never sleeps. ``lifecycle`` takes
-    commands meanwhile, of those who find its socket in the session's ``folder``."""
+    Answers from elsewhere are taken as they ring; where a model is waited for busily, the loop never sleeps. ``lifecycle``
+    takes commands meanwhile, of those who find its socket in the session's ``folder``."""
 
     async def everything() -> None:
         loop = asyncio.get_running_loop()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,8 +13,9 @@ from vtframe.clock import LiveClock
 from vtframe.domain import OrderEvent, OrderLost
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
-from vtframe.errors import PluginError, VtframeError
+from vtframe.errors import JournalError, PluginError, VtframeError
 
+_INSISTED_S: Final = 0.5  # that adapters have to close where somebody insists
 NO_END: Final = "no end was reported before the session stopped"
 _LOOK_S: Final = 0.1  # between two looks at whether the session is to stop while venues are opened
 _log = logging.getLogger("vtframe.execution")
@@ -27,12 +29,26 @@ class VenuePort:
         self._lane = lane
 
     def on_order_event(self, event: OrderEvent) -> None:
-        self._engine.on_order_event(self._lane, event)
+        with self._stopping_at_errors():
+            self._engine.on_order_event(self._lane, event)
 
     def on_entries(self, *, allowed: bool, reason: str = "") -> None:
         if self._lane.closed_for == ("" if allowed else reason):
             return
-        self._engine.on_entries(self._lane, allowed=allowed, reason=reason)
+        with self._stopping_at_errors():
+            self._engine.on_entries(self._lane, allowed=allowed, reason=reason)
+
+    @contextlib.contextmanager
+    def _stopping_at_errors(self) -> Iterator[None]:
+        """Whatever the engine raises here (a journal that cannot be written) stops the session: the adapter, whose call this
+        is, can do nothing about it, and an event loop would swallow it."""
+        try:
+            yield
+        except Exception as e:  # noqa: BLE001 - raised again by whoever ends the session
+            if self._engine.failure is None:
+                self._engine.failure = e
+                _log.error("lane %s: an event of its venue could not be taken", self._lane.lane_id, exc_info=e)
+            self._engine.stop(f"failed: {e}")
 
 
 class Venues:
@@ -54,7 +70,7 @@ class Venues:
             while left and not self._engine.stopping:
                 done, left = await asyncio.wait(left, timeout=_LOOK_S, return_when=asyncio.FIRST_EXCEPTION)
                 for one in done:
-                    one.result()
+                    await one
             self.ready = not left
         except BaseException:
             await _cancel(opening)
@@ -68,20 +84,25 @@ class Venues:
     ) -> None:
         if not self._lanes:
             return
-        self._engine.note_stop()
+        patient = kind is None or issubclass(kind, Exception)
+        with contextlib.suppress(JournalError):  # it is told by the session's own stop
+            self._engine.note_stop()
         for lane in self._lanes:
             try:
                 lane.wind_down(self._engine.stop_reason or "stop")
             except Exception as e:  # noqa: BLE001 - the journal's trouble is raised by the session's own stop; the others go on
                 _log.error("lane %s could not be wound down in order", lane.lane_id, exc_info=e)
-        await self._close()
+        await self._close(None if patient else _INSISTED_S)
         now = LiveClock().now_ns()
         for lane in self._lanes:
             for name in lane.working_orders():
                 self._engine.on_order_event(lane, OrderLost(client_order_id=name, ts_event=now, reason=NO_END))
+        if self._engine.failure is not None and error is None:
+            raise self._engine.failure
 
-    async def _close(self) -> None:
-        closed = await asyncio.gather(*(lane.adapter.close() for lane in self._lanes), return_exceptions=True)
+    async def _close(self, seconds: float | None = None) -> None:
+        closing = (asyncio.wait_for(lane.adapter.close(), seconds) for lane in self._lanes)
+        closed = await asyncio.gather(*closing, return_exceptions=True)
         for lane, outcome in zip(self._lanes, closed, strict=True):
             if isinstance(outcome, BaseException):
                 _log.error("lane %s: the adapter did not close in order", lane.lane_id, exc_info=outcome)
