@@ -1,7 +1,7 @@
 """The way to the venue and back: connections, orders out, reports in, and questions wherever an answer was lost.
 
-Everything runs in the session's event loop. ``submit`` and ``cancel`` hand their bytes to the socket before they return. Nothing
-is sent twice but questions and cancels, which may be repeated.
+Everything runs in the session's event loop. ``submit`` and ``cancel`` hand their bytes to the socket before they return.
+Nothing is sent twice but questions and cancels, which may be repeated.
 """
 
 from __future__ import annotations
