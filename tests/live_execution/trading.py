@@ -46,6 +46,7 @@ class Trader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.lane.wind_down("the test is over")
         await self.adapter.close()
 
     def want(self, units: float, *, price: int | None = None, tif: TimeInForce | None = None, **more: Any) -> str:

@@ -36,6 +36,7 @@ _MOST_QUESTIONS: Final = 4  # at a time
 _AGAIN_NS: Final = 100_000_000
 _AGAIN_MOST_NS: Final = 1_000_000_000
 _SILENCE_NS: Final = 2_000_000_000  # of user data on an order that was acknowledged
+_DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
 _PING_NS: Final = 10_000_000_000
 _CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
@@ -321,6 +322,9 @@ class Link:
         waited = now - one.sent_ns
         if not (one.acknowledged or one.reported or one.lost) and waited > self._timing.ack_timeout_ms * 1_000_000:
             self.tracker.lose(one.name, f"no answer within {self._timing.ack_timeout_ms} ms", now_ms)
+        elif not self._legs[-1].is_up:  # nobody hears of it
+            if not one.wanted:
+                self.tracker.want(one, "status", next_ns=now + _DEAF_NS)
         elif one.acknowledged and not one.reported and waited > _SILENCE_NS:
             one.reported = True  # once an order
             _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
