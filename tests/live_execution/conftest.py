@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted_venue import KEY, SECRET
+from order_venue import KEY, SECRET
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from scripted_venue import ScriptedVenue
+from order_venue import ScriptedVenue
 from trading import Trader
 
 from vtframe.domain import OrderStatus

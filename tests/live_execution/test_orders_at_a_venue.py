@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from scripted_venue import ScriptedVenue
+from order_venue import ScriptedVenue
 from trading import Trader
 
 from vtframe.domain import OrderStatus, TimeInForce

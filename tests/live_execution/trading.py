@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import pytest
-from scripted_venue import ScriptedVenue
+from order_venue import ScriptedVenue
 from trading_fakes import Bench
 
 from vtframe.api import Strategy

@@ -17,7 +17,7 @@ from vtframe import __version__
 from vtframe.api import Codec, MarketInfo, SessionInfo
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
-from vtframe.assemble.feed_table import playing
+from vtframe.assemble.feed_table import AT_VENUES, at_venue, playing
 from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
@@ -63,20 +63,28 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
     recordings: tuple[Path, ...] = ()  # play these instead of the configured feed, in order
     speed: float | None = None  # 1 is real time; None as fast as possible
+    venue_url: str | None = None  # of an embedded venue, for the parts that speak to one
     folder: Path | None = None  # of the session; must not exist
     deterministic: bool = False  # processing time does not count: two runs over one input decide alike
     verdicts_of: Path | None = None  # take verdicts on drift from this session's journal, as numbered there, not from the data
     on_compile: Callable[[str], None] | None = None
     builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
-    def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's tables that these wishes replace."""
+    def overrides(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The tables of the configuration ``data`` that these wishes replace."""
+        feed = data.get("feed")
+        feed = feed if isinstance(feed, dict) else {}
         changed = dict(feed)
         if self.recordings:
             changed = playing(self.recordings, feed)
         if self.speed is not None:
             changed["speed"] = self.speed
-        return {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and changed.get("use") in AT_VENUES:
+            changed["url"] = self.venue_url
+        tables: dict[str, Any] = {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and (lanes := at_venue(data.get("lanes"), self.venue_url)):
+            tables["lanes"] = lanes
+        return tables
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,9 +338,7 @@ class _Builder:
 
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
-    feed = read_document(path).data.get("feed")
-    overrides = wishes.overrides(feed if isinstance(feed, dict) else {})
-    return examine(path, overrides=overrides, builtin=wishes.builtin)
+    return examine(path, overrides=wishes.overrides(read_document(path).data), builtin=wishes.builtin)
 
 
 def _new_session_id() -> str:

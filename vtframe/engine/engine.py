@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vtframe.api import Codec
+from vtframe.book.watch import BookWatch
 from vtframe.clock import EventClock, LiveClock
 from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
@@ -131,6 +132,10 @@ class Engine:
     def stopping(self) -> bool:
         return self.stop_reason is not None
 
+    @property
+    def books(self) -> BookWatch:
+        return self._pipeline.watch
+
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop: the input in hand is finished, then the feed returns. A signal may call it at any time."""
         if self.stop_reason is None:
@@ -157,6 +162,7 @@ class Engine:
             name = self._decode(data, records)
         except DecodeError as e:
             self._damaged(number, self.position() or f"input {number}", str(e))
+            self._pipeline.watch.alarms += 1
             return
         if not records.n_frames:
             self.messages[name] += 1

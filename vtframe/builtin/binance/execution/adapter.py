@@ -50,7 +50,7 @@ class BinanceAdapter(ExecutionAdapter):
     ready_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 20.0  # to log on at the start
     stop_timeout_s: Annotated[float, Meta(ge=0, le=600)] = 10.0  # to hear what became of orders at the end
     existing: Literal["refuse", "ignore"] = "refuse"  # open orders and positions that are not this session's
-    library: Library = "websockets"
+    transport: Library = "websockets"
 
     def check(self, instruments: Sequence[Instrument]) -> Sequence[Fault]:
         faults = []
@@ -96,7 +96,7 @@ class BinanceAdapter(ExecutionAdapter):
             timing=Timing(
                 recv_window_ms=self.recv_window_ms, ack_timeout_ms=self.ack_timeout_ms, stop_timeout_s=self.stop_timeout_s
             ),
-            library=self.library,
+            library=self.transport,
             emit=context.sink.on_order_event,
             entries=context.sink.on_entries,
         )
