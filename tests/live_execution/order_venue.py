@@ -12,16 +12,18 @@ import contextlib
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import WSMsgType, web
+from cryptography.exceptions import InvalidSignature
+
+from vtframe.clock import LiveClock
 
 KEY = "planted-api-key-6f1d2c"
-SECRET = "planted-secret-93ab77"
+SECRET = "planted-secret-93ab77"  # noqa: S105 - planted, to be looked for
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 
@@ -85,7 +87,7 @@ class ScriptedVenue:
     # the truth
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self.skew_ms
+        return LiveClock().now_ns() // 1_000_000 + self.skew_ms
 
     def position(self) -> Decimal:
         return sum(
@@ -306,7 +308,7 @@ class ScriptedVenue:
             return hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest() == signature
         try:
             self.public_key.verify(base64.b64decode(signature), text.encode())
-        except Exception:  # whatever is wrong with it
+        except (InvalidSignature, ValueError):
             return False
         return True
 

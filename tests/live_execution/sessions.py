@@ -22,7 +22,10 @@ from order_venue import ScriptedVenue
 from vtframe.journal import JournalReader
 
 PATIENCE_S = 90.0
-EXECUTION = 'execution = {{ use = "binance", market = "usdm", url = "{url}", key = "env:VENUE_KEY", secret = "env:VENUE_SECRET"{more} }}'
+EXECUTION = (
+    'execution = {{ use = "binance", market = "usdm", url = "{url}", '
+    'key = "env:VENUE_KEY", secret = "env:VENUE_SECRET"{more} }}'
+)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,11 @@ def test_a_lane_at_the_testnet_passes_without_a_network(config: Path) -> None:
     ("before", "after", "told"),
     [
         ('url = "testnet"', 'url = "live"', "sends orders with real money, which must be asked for; write real_money = true"),
-        ('url = "testnet"', 'url = "https://example.com"', 'expected "live", "testnet" or the address of a venue on this machine'),
+        (
+            'url = "testnet"',
+            'url = "https://example.com"',
+            'expected "live", "testnet" or the address of a venue on this machine',
+        ),
         ('url = "testnet"', 'url = "http://10.0.0.1:80"', "the address of a venue on this machine"),
         ('url = "testnet"', 'url = "testnet", real_money = true', 'real_money: found true, and url is not "live"'),
         ('market = "usdm", url', 'market = "coinm", url', 'found "coinm" (string), expected one of "spot", "usdm"'),

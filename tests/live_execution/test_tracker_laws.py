@@ -18,7 +18,13 @@ from vtframe.domain import Intent, OrderStatus, OrderType, TimeInForce
 S = OrderStatus
 SCALE = 1_000  # fixed point of USD-M BTCUSDT's quantities
 PRICE = "50000.1"
-TABLE = {"NEW": S.ACCEPTED, "PARTIALLY_FILLED": S.PARTIALLY_FILLED, "FILLED": S.FILLED, "CANCELED": S.CANCELED, "EXPIRED": S.EXPIRED}
+TABLE = {
+    "NEW": S.ACCEPTED,
+    "PARTIALLY_FILLED": S.PARTIALLY_FILLED,
+    "FILLED": S.FILLED,
+    "CANCELED": S.CANCELED,
+    "EXPIRED": S.EXPIRED,
+}
 
 
 class Life:
@@ -87,9 +93,7 @@ class Account:
     def order(self, quantity: int) -> str:
         target = self.lane.ledger.position(0).quantity + quantity
         self.lane._act(
-            Intent(
-                instrument=0, target=target, order_type=OrderType.LIMIT, price=4_990_000, time_in_force=TimeInForce.GTC
-            )
+            Intent(instrument=0, target=target, order_type=OrderType.LIMIT, price=4_990_000, time_in_force=TimeInForce.GTC)
         )
         command = self.adapter.submitted[-1]
         self.tracker.sent(command, sent_ns=0, deadline_ms=0)
@@ -133,7 +137,9 @@ def test_the_table_ends_with_the_venues_state_and_the_ledger_with_its_position(
     quantity, parts, end = drawn
     account = Account()
     life = Life(account.order(quantity), quantity, parts, end)
-    messages = life.messages + [("lost", None)] * data.draw(st.integers(0, 2)) + [("cancel", None)] * data.draw(st.integers(0, 1))
+    messages = (
+        life.messages + [("lost", None)] * data.draw(st.integers(0, 2)) + [("cancel", None)] * data.draw(st.integers(0, 1))
+    )
     messages += data.draw(st.lists(st.sampled_from(life.messages), max_size=4))  # told again
     heard = data.draw(st.permutations(messages))
     kept = data.draw(st.lists(st.booleans(), min_size=len(heard), max_size=len(heard)))

@@ -54,9 +54,7 @@ class Trader:
         before = set(self.names())
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         tif = tif or (TimeInForce.IOC if price is None else TimeInForce.GTC)
-        intent = Intent(
-            instrument=0, target=int(units * self.unit), order_type=kind, price=price, time_in_force=tif, **more
-        )
+        intent = Intent(instrument=0, target=int(units * self.unit), order_type=kind, price=price, time_in_force=tif, **more)
         self.lane._act(intent)
         sent = [name for name in self.names() if name not in before]
         assert len(sent) <= 1
@@ -84,9 +82,7 @@ class Trader:
 
     def reasons(self, name: str) -> list[str]:
         reported = self.bench.journal.of(OrderReported)
-        return [
-            one.event.reason for one in reported if one.event.client_order_id == name and hasattr(one.event, "reason")
-        ]
+        return [one.event.reason for one in reported if one.event.client_order_id == name and hasattr(one.event, "reason")]
 
     async def until(self, condition: Callable[[], Any], what: str = "") -> None:
         """Wait for it; never for longer than PATIENCE_S."""
@@ -99,4 +95,3 @@ class Trader:
 
     async def until_status(self, name: str, status: OrderStatus) -> None:
         await self.until(lambda: self.status(name) is status, f"{name} {status.value}")
-

@@ -240,11 +240,12 @@ def test_what_is_sent_is_with_the_kernel_before_the_call_returns(library: Librar
 def test_messages_beyond_what_a_socket_holds_arrive_whole_and_in_order(loop: str) -> None:
     sent = [f"{n} " + "x" * 300_000 for n in range(40)]
     received: list[str] = []
+    over = asyncio.Event()
 
     async def handler(client: ServerConnection) -> None:
         await asyncio.sleep(0.1)  # so that the socket fills up
-        async for message in client:
-            received.append(str(message))
+        received.extend([str(message) async for message in client])
+        over.set()
 
     async def main() -> None:
         inbox = Inbox()
@@ -252,10 +253,9 @@ def test_messages_beyond_what_a_socket_holds_arrive_whole_and_in_order(loop: str
             connection = await connect(url, inbox, lambda: 0)
             for text in sent:
                 connection.send(text)
-            async with asyncio.timeout(20):
-                while len(received) < len(sent):
-                    await asyncio.sleep(0.01)
             await connection.close()
+            async with asyncio.timeout(20):
+                await over.wait()
 
     with asyncio.Runner(loop_factory=None if loop == "asyncio" else uvloop.new_event_loop) as runner:
         runner.run(main())
