@@ -119,11 +119,11 @@ def forgetful() -> Iterator[str]:
             server.terminate()
 
 
-def _ignore_event(event: OrderEvent) -> None:  # noqa: ARG001 - nobody trades
+def _ignore_event(event: OrderEvent) -> None:
     """Nothing is reported here."""
 
 
-def _ignore_entries(*, allowed: bool, reason: str = "") -> None:  # noqa: ARG001
+def _ignore_entries(*, allowed: bool, reason: str = "") -> None:
     """Nor is anything closed."""
 
 
