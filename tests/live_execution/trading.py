@@ -90,7 +90,9 @@ class Trader:
         while not condition():
             if asyncio.get_running_loop().time() > give_up:
                 states = {name: self.status(name).value for name in self.names()}
-                pytest.fail(f"{what or 'it'} did not come: {states}, failed: {self.lane.failed!r}, {self.venue.refusals}")
+                pytest.fail(
+                    f"{what or 'it'} did not come: {states}, {[self.reasons(one) for one in states]}, failed: {self.lane.failed!r}, {self.venue.refusals}"
+                )
             await asyncio.sleep(0.005)
 
     async def until_status(self, name: str, status: OrderStatus) -> None:
