@@ -18,7 +18,8 @@ from vtframe.api import Codec, FeedSink, MarketInfo, SessionInfo
 from vtframe.assemble.account import Account
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts
-from vtframe.assemble.feed_table import AT_VENUES, playing
+from vtframe.assemble.feed_table import AT_VENUES, at_venue, playing
+from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.new_version import NewVersions
@@ -65,8 +66,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     on_compile: Callable[[str], None] | None = None
     builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
-    def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's tables that these wishes replace."""
+    def overrides(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The tables of the configuration ``data`` that these wishes replace."""
+        feed = data.get("feed")
+        feed = feed if isinstance(feed, dict) else {}
         changed = dict(feed)
         if self.recordings:
             changed = playing(self.recordings, feed)
@@ -74,7 +77,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             changed["speed"] = self.speed
         if self.venue_url is not None and changed.get("use") in AT_VENUES:
             changed["url"] = self.venue_url
-        return {"feed": changed} if changed != feed else {}
+        tables: dict[str, Any] = {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and (lanes := at_venue(data.get("lanes"), self.venue_url)):
+            tables["lanes"] = lanes
+        return tables
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +155,7 @@ def _join(
     recorded = records(config.recorder, market_time=parts.feed.market_time)
     faults: list[Fault] = []
     check_lane_instruments(config, info.instruments, faults)
+    check_live_instruments(config, parts, tuple(instruments), faults)
     if faults:
         raise ConfigError(*faults)
     try:
@@ -317,9 +324,7 @@ class _Builder:
 
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
-    feed = read_document(path).data.get("feed")
-    overrides = wishes.overrides(feed if isinstance(feed, dict) else {})
-    return examine(path, overrides=overrides, builtin=wishes.builtin)
+    return examine(path, overrides=wishes.overrides(read_document(path).data), builtin=wishes.builtin)
 
 
 def _new_session_id() -> str:

@@ -74,6 +74,10 @@ def run(
         progress.print("[dim]next: vtframe parity FOLDER proves that these rows are what its frames make[/]", highlight=False)
     problems = [f"lane {name} failed: {lane['problem']}" for name, lane in outcome.report["lanes"].items() if lane["problem"]]
     problems += [f"sink {name} failed: {reason}" for name, reason in outcome.report["sinks_failed"].items()]
+    if unknown := outcome.report["orders"].get("unknown"):
+        problems.append(
+            f"{unknown} orders are UNKNOWN: nobody heard what became of them; look at the venue before you trade on"
+        )
     for problem in problems:
         click.echo(problem, err=True)
     if outcome.interrupted:

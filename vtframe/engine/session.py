@@ -29,6 +29,7 @@ from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
+from vtframe.engine.venues import VenuePort
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import PluginError, VtframeError
 from vtframe.features.pipeline import Pipeline
@@ -140,7 +141,7 @@ class Session:
         self.engine.position = self.feed.position
         try:
             for lane in self.lanes:
-                lane.start()
+                lane.start(VenuePort(self.engine, lane) if lane.adapter.live else None)
             self.row_log.start()
             self._started(self.info)
             if self._recorder is not None:
@@ -160,7 +161,7 @@ class Session:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
             main, folder = self.feed.run(self._inputs), self.info.folder
-            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder)
+            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder, lanes=self.lanes)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
