@@ -88,12 +88,16 @@ class WebsocketsConnection(asyncio.Protocol):
             self._flush()
         await self._wait_over()
 
+    def abort(self) -> None:
+        """End it at once, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def _wait_over(self) -> None:
         try:
             await asyncio.wait_for(asyncio.shield(self._over), _CLOSE_S)
         except TimeoutError:
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort()
             await self._over
 
     def _take(self, frame: Frame, ts_recv: int) -> None:
@@ -160,4 +164,7 @@ async def connect(
         await connection.opened
     except WebSocketException as e:
         raise TransportError(url, f"cannot connect: {e}") from None
+    except asyncio.CancelledError:
+        connection.abort()  # nobody will: who asked for it is gone
+        raise
     return connection
