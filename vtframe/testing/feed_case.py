@@ -284,4 +284,3 @@ def copy_of(records: Records) -> Records:
     made.events[: records.n_events] = records.events[: records.n_events]
     made.n_frames, made.n_events = records.n_frames, records.n_events
     return made
-
