@@ -24,7 +24,7 @@ from vtframe.api.sink import (
     SessionInfo,
     Sink,
 )
-from vtframe.api.source import Codec, Feed, FeedContext, FeedSink, InstrumentTable
+from vtframe.api.source import BookWatch, Codec, Feed, FeedContext, FeedSink, InstrumentTable
 from vtframe.api.strategy import LaneView, Strategy
 from vtframe.book.l3 import OrderBook, OrderBookCounts, RestingOrder
 from vtframe.clock import Clock
@@ -51,6 +51,7 @@ __all__ = [
     "ApprovedOrder",
     "BookReader",
     "BookTop",
+    "BookWatch",
     "BrokenRecordingError",
     "BundleError",
     "BundleInfo",

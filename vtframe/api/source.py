@@ -11,7 +11,7 @@ import msgspec
 from vtframe.api.example_venue import ExampleVenue
 from vtframe.api.part import Part
 from vtframe.clock import Clock
-from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
+from vtframe.domain import BookState, ChecksumRule, Instrument, Records, SequenceRule
 
 
 class InstrumentTable(Protocol):
@@ -78,12 +78,37 @@ class Codec(Part):
         return (), ()
 
 
+class BookWatch(Protocol):
+    """The session's books, as far as a live feed must know of them to keep them right."""
+
+    @property
+    def waits(self) -> int:
+        """Depth frames, so far, that a book could not take and that wait for a snapshot: a book that stops being live by what
+        its frames say makes this grow with that same frame. Reading it costs some 50 ns; look at it after each message."""
+        ...
+
+    def state(self, instrument: int) -> BookState: ...
+    def update_id(self, instrument: int) -> int:
+        """The venue's id of the last change in the book; -1 before the first."""
+        ...
+
+    def oldest_waiting(self, instrument: int) -> tuple[int, int] | None:
+        """First and previous update id of the oldest depth frame that waits for a snapshot; None where none waits. A snapshot
+        that ends before it would leave a hole."""
+        ...
+
+
 class FeedSink(Protocol):
     """Where a feed puts what it receives. Every call is one numbered input and is handled before it returns."""
 
     @property
     def stopping(self) -> bool:
         """True once the session wants to stop; ``run`` then returns soon."""
+        ...
+
+    @property
+    def books(self) -> BookWatch:
+        """The state of each book after the last call. Only live feeds look."""
         ...
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:

@@ -31,6 +31,13 @@ class PendingFrames:
             self.dropped += 1
         self._frames.append((frame.copy(), events.copy()))
 
+    def oldest(self) -> tuple[int, int] | None:
+        """Its first and previous update id; None where none waits."""
+        if not self._frames:
+            return None
+        frame = self._frames[0][0]
+        return int(frame["first_id"]), int(frame["previous_id"])
+
     def arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """All of them as the arrays of one Records."""
         frames = np.array([frame for frame, _ in self._frames], FRAME)

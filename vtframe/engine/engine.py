@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vtframe.api import Codec
+from vtframe.book.watch import BookWatch
 from vtframe.clock import EventClock, LiveClock
 from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
@@ -128,6 +129,10 @@ class Engine:
     @property
     def stopping(self) -> bool:
         return self.stop_reason is not None
+
+    @property
+    def books(self) -> BookWatch:
+        return self._pipeline.watch
 
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop: the input in hand is finished, then the feed returns. A signal may call it at any time."""

@@ -16,6 +16,7 @@ from vtframe.book import Books
 from vtframe.book import meta as m
 from vtframe.book.checksum import code_of
 from vtframe.book.pending import PendingFrames
+from vtframe.book.watch import BookWatch
 from vtframe.buffers import RowRing
 from vtframe.buffers.entry import Entry
 from vtframe.buffers.native import retarget, table
@@ -141,6 +142,7 @@ class Pipeline:
         )
         self._gather = Gather(self.ring, cache)
         self._pending = [PendingFrames() for _ in instruments]
+        self.watch = BookWatch(self.books, self._pending)
         self._identity = checkpoint.Identity(
             schema_hash=self.schema_hash,
             fingerprint=self.fingerprint,
@@ -309,6 +311,7 @@ class Pipeline:
             raise InvariantError(f"frame {position} of input {frame['input']} is not a valid record: {frame}")
         instrument = int(frame["instrument"])
         if code == at.PEND:
+            self.watch.waits += 1
             start = int(frame["first_event"])
             self._pending[instrument].keep(frame, self._events[start : start + int(frame["n_events"])])
             self._ints[instrument, m.PENDING] = len(self._pending[instrument])
