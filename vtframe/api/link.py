@@ -44,8 +44,9 @@ class Link:
 
     ``instruments`` are those whose books live on this connection: when it ends, ``on_lost`` is called with the reason and the
     time and says so in the venue's form (so that a recording says it, too); by default STATUS frames do. ``receive`` takes
-    the messages in the sink's place. ``refusal`` may turn an attempt that failed into an error that ends the feed (a key that
-    is not accepted does not become right by waiting). ``seed`` fixes the jitter.
+    the messages in the sink's place; ``on_turn`` is called some times a second while the connection is up. ``refusal`` may
+    turn an attempt that failed into an error that ends the feed (a key that is not accepted does not become right by
+    waiting). ``seed`` fixes the jitter.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Link:
         headers: Mapping[str, str] | None = None,
         receive: Callable[[bytes, int], None] | None = None,
         on_lost: Callable[[str, int], None] | None = None,
+        on_turn: Callable[[], None] | None = None,
         refusal: Callable[[TransportError], VtframeError | None] | None = None,
         seed: int | None = None,
         limit: int = MESSAGE_LIMIT,
@@ -77,6 +79,7 @@ class Link:
         self._headers = dict(headers or {})
         self._receive = receive or self._hand_on
         self._on_lost = on_lost or self._tell_lost
+        self._on_turn = on_turn
         self._refusal = refusal
         self._random = np.random.default_rng(seed)
         self._limit = limit
@@ -180,6 +183,8 @@ class Link:
         silent = asyncio.get_running_loop().time() - self._heard_at
         if self._open is not None and silent > self.upkeep.silence_s:
             self.renew(f"silent for {self.upkeep.silence_s:g} s")
+        elif self._open is not None and self._on_turn is not None:
+            self._on_turn()
 
     def _tell_up(self) -> None:
         self.connections += 1

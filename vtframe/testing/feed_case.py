@@ -21,7 +21,6 @@ from vtframe.features.pipeline import Pipeline
 from vtframe.journal.writer import JournalWriter
 from vtframe.testing.verdict import LawBroken
 
-WAIT_S = 10.0  # for what has to come; a feed on loopback needs some milliseconds
 STOP_S = 3.0  # in which run has to return when it is told to stop
 ALIKE = 5  # levels a side that are compared
 _TURN_S = 0.005
@@ -34,6 +33,7 @@ class FeedCase(msgspec.Struct, frozen=True, kw_only=True):
 
     venue: VenueFactory
     codecs: Mapping[str, type[Codec]] = {}  # what the session would have loaded, for a feed that asks for one by name
+    wait_s: float = 10.0  # for what has to come; a feed on loopback needs some milliseconds
 
     def direct(
         self, script: Callable[[FeedRun], Awaitable[None]], *, silence_s: float = _NEVER_S, clock: Clock | None = None
@@ -46,7 +46,7 @@ class FeedCase(msgspec.Struct, frozen=True, kw_only=True):
         venue.start()
         try:
             with tempfile.TemporaryDirectory(prefix="vtframe-law-") as folder:
-                run = FeedRun(venue, venue.feed(silence_s=silence_s), Path(folder), clock or LiveClock(), self.codecs)
+                run = FeedRun(self, venue, venue.feed(silence_s=silence_s), Path(folder), clock or LiveClock())
                 try:
                     asyncio.run(run.follow(script))
                 finally:
@@ -106,10 +106,11 @@ class NotedEngine(Engine):
 class FeedRun:
     """One run of a feed, for a law to watch."""
 
-    def __init__(self, venue: ExampleVenue, feed: Feed, folder: Path, clock: Clock, codecs: Mapping[str, type[Codec]]) -> None:
+    def __init__(self, case: FeedCase, venue: ExampleVenue, feed: Feed, folder: Path, clock: Clock) -> None:
+        self.wait_s = case.wait_s
         self.venue = venue
         self.feed = feed
-        self.context = FeedContext(codecs=codecs, folder=folder, clock=clock)
+        self.context = FeedContext(codecs=case.codecs, folder=folder, clock=clock)
         self.instruments: Sequence[Instrument] = tuple(feed.open(self.context))
         if not self.instruments:
             raise LawBroken("it has no instrument")
@@ -142,13 +143,13 @@ class FeedRun:
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for a condition. Raises LawBroken where it does not come, and where the feed ends before it."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + WAIT_S
+        end = loop.time() + self.wait_s
         while not condition():
             if self.delivering is not None and self.delivering.done():
                 self._check_ended(self.delivering)
                 raise LawBroken(f"run returned, and nobody told it to stop; waited for: {what}")
             if loop.time() > end:
-                raise LawBroken(f"within {WAIT_S:g} s it did not come to this: {what}; {self.state()}")
+                raise LawBroken(f"within {self.wait_s:g} s it did not come to this: {what}; {self.state()}")
             await asyncio.sleep(_TURN_S)
 
     async def settled(self) -> None:

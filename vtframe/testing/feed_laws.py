@@ -12,7 +12,6 @@ from vtframe.clock import LiveClock
 from vtframe.domain import EventKind, FrameKind
 from vtframe.testing.feed_case import (
     STOP_S,
-    WAIT_S,
     Delivered,
     FeedCase,
     FeedRun,
@@ -179,7 +178,7 @@ def _and_left(script: Callable[[FeedRun], Awaitable[None]]) -> Callable[[FeedRun
         if not done:
             raise LawBroken(f"told to stop, it still runs {STOP_S:g} s later")
         count = len(run.inputs)
-        end = asyncio.get_running_loop().time() + WAIT_S
+        end = asyncio.get_running_loop().time() + run.wait_s
         while run.venue.open_connections():
             if asyncio.get_running_loop().time() > end:
                 raise LawBroken(f"run returned and left {run.venue.open_connections()} connections open")
@@ -195,16 +194,19 @@ def _and_left(script: Callable[[FeedRun], Awaitable[None]]) -> Callable[[FeedRun
 def check_recorded_bytes_give_the_counts(case: FeedCase) -> None:
     """What the venue sent is what is delivered, byte for byte and once; played again it gives the same counts and books."""
 
+    sent: Counter[bytes] = Counter()
+
     async def script(run: FeedRun) -> None:
         await run.settled()
         for _ in range(_ROUNDS):
             await run.step()
         run.venue.babble()
         await run.step()
+        sent.update(run.venue.sent())
 
     run = case.direct(script)
     if run.feed.codec() is not None:
-        sent, came = Counter(run.venue.sent()), Counter(one.data for one in run.messages())
+        came = Counter(one.data for one in run.messages())
         if missing := sent - came:
             raise LawBroken(f"{missing.total()} messages of the venue were not delivered as sent, one is {_shown(missing)}")
         if more := came - sent:

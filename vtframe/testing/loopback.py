@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -101,17 +101,13 @@ class LoopbackServer:
 
     def call(self, function: Callable[[], _T]) -> _T:
         """Run ``function`` between two of the server's steps."""
+        if self._thread is None or self._loop is None:
+            raise RuntimeError("the venue is not started, or stopped")
 
         async def run() -> _T:
             return function()
 
-        return self._await(run())
-
-    def _await(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        if self._loop is None:
-            coroutine.close()
-            raise RuntimeError("the venue is not started")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_S)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(_PATIENCE_S)
 
     async def _serve(self, tell: Callable[[BaseException | None], None]) -> None:
         self._loop = asyncio.get_running_loop()
