@@ -21,6 +21,7 @@ from vtframe.errors import VtframeError
 from vtframe.transport import MESSAGE_LIMIT, Connection, Library, TransportError, connect
 
 TURN_S = 0.05  # between two looks at whether the session wants to stop, and whether the socket is silent
+_SECRET = 8  # characters of a header's word that may be a key
 JITTER = 0.25  # of a wait, either way: clients that lost one venue do not all come back at once
 
 
@@ -160,6 +161,7 @@ class Link:
             self._tell_down(f"no answer to the handshake within {self.upkeep.connect_s:g} s")
             return
         except TransportError as e:
+            e = TransportError(e.url, self._without_secrets(e.problem))
             error = self._refusal(e) if self._refusal is not None else None
             if error is not None:
                 raise error from None
@@ -203,6 +205,14 @@ class Link:
         if was_up:
             self._latest = max(self._latest, self._clock.now_ns())
             self._on_lost(reason, self._latest)
+
+    def _without_secrets(self, text: str) -> str:
+        """What a library says of a request may quote it, headers and all."""
+        for value in self._headers.values():
+            for part in (value, *value.split()):
+                if len(part) >= _SECRET:
+                    text = text.replace(part, "(hidden)")
+        return text
 
     def _hand_on(self, data: bytes, ts_recv: int) -> None:
         self._sink.on_message(data, ts_recv, connection=self._number)

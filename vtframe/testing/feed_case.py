@@ -21,7 +21,7 @@ from vtframe.features.pipeline import Pipeline
 from vtframe.journal.writer import JournalWriter
 from vtframe.testing.verdict import LawBroken
 
-STOP_S = 3.0  # in which run has to return when it is told to stop
+STOP_S = 5.0  # in which run has to return when it is told to stop
 ALIKE = 5  # levels a side that are compared
 _TURN_S = 0.005
 _NEVER_S = 3600.0

@@ -203,6 +203,8 @@ def check_recorded_bytes_give_the_counts(case: FeedCase) -> None:
         run.venue.babble()
         await run.step()
         sent.update(run.venue.sent())
+        if run.feed.codec() is not None:
+            await run.until(lambda: len(run.messages()) >= sent.total(), "as many messages came as the venue sent")
 
     run = case.direct(script)
     if run.feed.codec() is not None:

@@ -88,6 +88,7 @@ class LoopbackServer:
             raise TimeoutError("the venue's thread does not start")
         problem = listening.get_nowait()
         if problem is not None:
+            self._thread = None
             raise problem
 
     def stop(self) -> None:

@@ -31,7 +31,7 @@ class ScriptedVenue:
         self.server = LoopbackServer(self, port=port)
         self._sent: list[bytes] = []
         self._subscriptions = 0
-        self._turn = 0
+        self.turn = 0
 
     # ------------------------------------------------------------------ a venue's own
 
@@ -82,7 +82,7 @@ class ScriptedVenue:
     def advance(self, messages: int) -> None:
         def go_on() -> None:
             for _ in range(messages):
-                self._step()
+                self.step()
 
         self.server.call(go_on)
 
@@ -137,9 +137,10 @@ class ScriptedVenue:
     def left(self, client: Client) -> None:
         """Somebody is gone."""
 
-    def _step(self) -> None:
-        number = self._turn % len(self.books)
-        self._turn += 1
+    def step(self) -> None:
+        """The market's next message, to all who asked for its instrument. Runs in the server's thread."""
+        number = self.turn % len(self.books)
+        self.turn += 1
         book = self.books[number]
         message = self.change(book, book.step())
         for client in self.server.clients:

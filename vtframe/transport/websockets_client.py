@@ -36,6 +36,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
+        self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # who gave up waiting does not ask
         self._over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
