@@ -94,10 +94,8 @@ def plugin_named(tmp_path: Path) -> Path:
 
 def test_a_session_on_the_mock_survives_gaps_cuts_and_broken_messages_and_counts_each(plugin_named: Path, root: Path) -> None:
     mishaps = ("--rate", "400", "--lose-every", "150", "--babble-every", "170", "--cut-every", "400")
-    with process(
-        plugin_named, "vectrade", "mock", *mishaps, "--symbol", "BTC-USD", "--symbol", "AAPL", "--key", "env:PLANTED_KEY"
-    ) as mock:
-        urls = served(mock)
+    with process(plugin_named, *MOCK, *mishaps, "--key", "env:PLANTED_KEY") as mock:
+        configure(root, plugin_named, use="vectrade_stream", url=served(mock)["stream"])
 
         def done(session: Path) -> bool:
             return journal_bytes(session).count(b"connection 0 down") >= 3
@@ -160,7 +158,7 @@ def test_the_mock_ends_after_its_messages_and_tells_a_port_that_is_taken(plugin_
     assert "cannot listen" in err
 
 
-def test_check_says_of_a_key_in_the_configuration_that_it_is_no_reference_and_does_not_show_it(
+def test_check_tells_a_key_in_the_configuration_without_showing_it(
     plugin_named: Path, root: Path
 ) -> None:
     configure(root, plugin_named, use="vectrade_quotes", url="wss://ws.vectrade.io/x", key=KEY)

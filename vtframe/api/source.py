@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -82,9 +82,10 @@ class BookWatch(Protocol):
     """The session's books, as far as a live feed must know of them to keep them right."""
 
     @property
-    def waits(self) -> int:
-        """Depth frames, so far, that a book could not take and that wait for a snapshot: a book that stops being live by what
-        its frames say makes this grow with that same frame. Reading it costs some 50 ns; look at it after each message."""
+    def alarms(self) -> int:
+        """Messages, so far, that the codec refused, and depth frames that a book could not take, so that they wait for a
+        snapshot: a book that stops being live by what its frames say makes this grow with that same frame. Reading it costs
+        some 50 ns; look at it after each message. An alarm beside a live book is a refused message: what it said is lost."""
         ...
 
     def state(self, instrument: int) -> BookState: ...
@@ -180,6 +181,10 @@ class Feed(Part):
         """The files that it reads, once it is open: their hashes go into the journal, and ``vtframe parity`` reads them again.
         Empty where it reads none."""
         return ()
+
+    def report(self) -> Mapping[str, Any]:
+        """Numbers for ``feed`` of report.json; asked from time to time, and at the end."""
+        return {}
 
     @classmethod
     def example(cls) -> ExampleVenue | None:

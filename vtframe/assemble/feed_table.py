@@ -10,6 +10,9 @@ from vtframe.builtin.imports.formats import RECORDING, feed_for
 from vtframe.config import read_document
 from vtframe.errors import RecordingError
 
+AT_VENUES = ("binance",)
+"""Feeds that ``--venue-url`` points to an embedded venue."""
+
 
 def playing(recordings: Sequence[Path], table: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The table that plays ``recordings`` instead of the configured feed (the configured one where none is named), with

@@ -17,7 +17,7 @@ from vtframe import __version__
 from vtframe.api import Codec, MarketInfo, SessionInfo
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
-from vtframe.assemble.feed_table import playing
+from vtframe.assemble.feed_table import AT_VENUES, playing
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.new_version import NewVersions
@@ -62,6 +62,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
     recordings: tuple[Path, ...] = ()  # play these instead of the configured feed, in order
     speed: float | None = None  # 1 is real time; None as fast as possible
+    venue_url: str | None = None  # of an embedded venue, for the parts that speak to one
     folder: Path | None = None  # of the session; must not exist
     deterministic: bool = False  # processing time does not count: two runs over one input decide alike
     verdicts_of: Path | None = None  # take verdicts on drift from this session's journal, as numbered there, not from the data
@@ -75,6 +76,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             changed = playing(self.recordings, feed)
         if self.speed is not None:
             changed["speed"] = self.speed
+        if self.venue_url is not None and changed.get("use") in AT_VENUES:
+            changed["url"] = self.venue_url
         return {"feed": changed} if changed != feed else {}
 
 

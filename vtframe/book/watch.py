@@ -10,14 +10,14 @@ from vtframe.domain import BookState
 
 
 class BookWatch:
-    """Reads books and the frames that wait for their snapshots. ``waits`` is counted by the owner of both."""
+    """Reads books and the frames that wait for their snapshots. ``alarms`` are counted by those who find them."""
 
-    __slots__ = ("_books", "_pending", "waits")
+    __slots__ = ("_books", "_pending", "alarms")
 
     def __init__(self, books: Books, pending: Sequence[PendingFrames]) -> None:
         self._books = books
         self._pending = pending
-        self.waits = 0
+        self.alarms = 0
 
     def state(self, instrument: int) -> BookState:
         return self._books.state(instrument)

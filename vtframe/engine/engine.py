@@ -159,6 +159,7 @@ class Engine:
             name = self._decode(data, records)
         except DecodeError as e:
             self._damaged(number, self.position() or f"input {number}", str(e))
+            self._pipeline.watch.alarms += 1
             return
         if not records.n_frames:
             self.messages[name] += 1

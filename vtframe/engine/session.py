@@ -237,6 +237,7 @@ class Session:
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),
             damaged_at=list(self.engine.damaged_at),
+            feed=dict(self.feed.report()),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 

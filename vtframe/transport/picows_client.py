@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from typing import Any
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
 
 _CLOSE_S = 3.0
 
@@ -28,6 +28,15 @@ class PicowsConnection:
         if self._over.done() or self._transport.is_close_frame_sent:
             raise TransportError(self._url, "the connection is over; nothing can be sent")
         self._transport.send(picows.WSMsgType.TEXT, text.encode())
+
+    def unread(self) -> int:
+        return count_unread(self._socket())
+
+    def size_buffer(self, size: int) -> None:
+        size_buffer(self._socket(), size)
+
+    def _socket(self) -> Any:
+        return self._transport.underlying_transport.get_extra_info("socket")
 
     async def close(self) -> None:
         if not self._over.done():

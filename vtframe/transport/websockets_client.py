@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
+from typing import Any, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI, WebSocketException
@@ -16,7 +17,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
 
 _CLOSE_S = 3.0
 
@@ -40,9 +41,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TransportError(self._url, "the event loop gave no stream transport")
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, and no class of asyncio's
         request = self._protocol.connect()
         for name, value in self._headers.items():
             request.headers[name] = value
@@ -82,6 +81,15 @@ class WebsocketsConnection(asyncio.Protocol):
             raise TransportError(self._url, "the connection is over; nothing can be sent")
         self._protocol.send_text(text.encode())
         self._flush()
+
+    def unread(self) -> int:
+        return count_unread(self._socket())
+
+    def size_buffer(self, size: int) -> None:
+        size_buffer(self._socket(), size)
+
+    def _socket(self) -> Any:
+        return None if self._transport is None else self._transport.get_extra_info("socket")
 
     async def close(self) -> None:
         if self._protocol.state is State.OPEN:
