@@ -131,11 +131,15 @@ def test_a_key_that_is_not_accepted_ends_the_feed_at_once_and_is_not_shown(
         stopping = False
 
         class books:  # noqa: N801 - what a live feed looks at
-            waits = 0
+            alarms = 0
 
             @staticmethod
             def state(instrument: int) -> BookState:  # noqa: ARG004
                 return BookState.SYNCING
+
+            @staticmethod
+            def update_id(instrument: int) -> int:  # noqa: ARG004
+                return -1
 
         def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
             told.append(reason)

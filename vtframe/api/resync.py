@@ -25,29 +25,34 @@ class Resync:
         self._ask = ask
         self._instruments = tuple(instruments)
         self._now = now_s
-        self._waits = books.waits
+        self._alarms = books.alarms
         self._look_at = 0.0
-        self._due: dict[int, tuple[float, float]] = {}  # when to ask again, and how long that was after the time before
+        self._due: dict[int, tuple[float, float, int]] = {}  # when to ask again, how long after the time before, and the
+        # book's update id then: where it is another one now, a picture came in between, and has been broken since
 
     def subscribed(self) -> None:
         """A subscription brings pictures of all books: give it its time."""
-        self._due = {instrument: (self._now() + FIRST_S, FIRST_S) for instrument in self._instruments}
+        due = self._now() + FIRST_S
+        self._due = {instrument: (due, FIRST_S, self._books.update_id(instrument)) for instrument in self._instruments}
 
     def look(self) -> None:
         """Ask for what is due."""
-        waits = self._books.waits
+        alarms = self._books.alarms
         now = self._now()
-        if waits == self._waits and now < self._look_at:
+        if alarms == self._alarms and now < self._look_at:
             return
-        self._waits = waits
+        self._alarms = alarms
         self._look_at = now + _LOOK_S
         for instrument in self._instruments:
             if self._books.state(instrument) == BookState.LIVE:
                 self._due.pop(instrument, None)
                 continue
-            due, wait = self._due.get(instrument, (now, FIRST_S / 2))
+            update_id = self._books.update_id(instrument)
+            due, wait, then = self._due.get(instrument, (now, FIRST_S / 2, update_id))
+            if then != update_id:
+                due, wait = now, FIRST_S / 2
             if now >= due:
                 wait = min(LONGEST_S, 2 * wait)
-                self._due[instrument] = (now + wait, wait)
+                self._due[instrument] = (now + wait, wait, update_id)
                 self.asked += 1
                 self._ask(instrument)
