@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize("codec", CODECS, ids=[codec.name for codec in COD
 def test_vtframe_plugins_check_tries_every_law_without_a_recording(codec: type[Codec]) -> None:
     result = CliRunner().invoke(cli, ["plugins", "check", codec.name, "--json"])
     assert result.exit_code == 0, result.output
-    found = {one["law"]: one["outcome"] for one in json.loads(result.stdout)}
+    found = {one["law"]: one["outcome"] for one in json.loads(result.stdout) if one["kind"] == "codec"}
     assert found == {check.__name__: "kept" for check in CODEC_CHECKS}
 
 
