@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from scripted_venue import ScriptedVenue
 
 from vtframe.api import BookWatch, FeedContext
@@ -146,7 +147,8 @@ class Run:
                 self.desk.stop()
                 await running
 
-        asyncio.run(main())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as a session's
+            runner.run(main())
         return self.desk
 
     async def until(self, condition: Callable[[], bool], what: str = "") -> None:

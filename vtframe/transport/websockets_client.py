@@ -41,7 +41,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, and no class of asyncio's
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
         request = self._protocol.connect()
         for name, value in self._headers.items():
             request.headers[name] = value

@@ -65,6 +65,7 @@ class BinanceFeed(Feed):
     receive_buffer: Annotated[int, Meta(ge=0, le=1 << 30, description="bytes of each socket")] = 4 << 20
     cache: Annotated[str, Meta(description="folder for instruments; unset: the user's cache")] = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="of what is random in waiting")] | None = None
+    duration_s: Annotated[float, Meta(gt=0, description="after which it ends; unset: when the session is stopped")] | None = None
 
     def open(self, context: FeedContext) -> Sequence[Instrument]:
         self._check()
@@ -142,6 +143,7 @@ class BinanceFeed(Feed):
             ),
             silence=SilenceTimes(depth=self.silence_s, others=self.quiet_s, first=self.first_s),
             request=self.request_s,
+            duration=self.duration_s,
             refresh=self.refresh_s,
             snapshot_first=self.snapshot_retry_s,
             snapshot_most=self.snapshot_retry_most_s,

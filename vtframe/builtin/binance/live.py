@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     times: Times
     silence: SilenceTimes
     request: float  # seconds that an answer may take
+    duration: float | None  # seconds; None: until the session is stopped
     refresh: float  # seconds between two looks at the instruments
     snapshot_first: float  # seconds before a snapshot is asked for again, at first and at most
     snapshot_most: float
@@ -98,6 +99,7 @@ class LiveMarket:
     async def run(self, sink: FeedSink) -> None:
         """Until the sink is stopping. Raises what the session raised."""
         self._sink = sink
+        settings = self._settings
         self._hand_on = sink.on_message
         self._books = sink.books
         self._alarms = self._books.alarms
@@ -109,8 +111,12 @@ class LiveMarket:
             self._begin(self._watch())
             self._begin(self._refresh())
             try:
-                while not sink.stopping and self._failure is None:
-                    await asyncio.sleep(_TURN_S)
+                async with asyncio.timeout(settings.duration) as until:
+                    while not sink.stopping and self._failure is None:
+                        await asyncio.sleep(_TURN_S)
+            except TimeoutError:
+                if not until.expired():
+                    raise
             finally:
                 await self._stop()
         if self._failure is not None:
