@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from vtframe.domain import Side
@@ -48,6 +49,17 @@ class VenueBook:
             return 0, 0
         price = max(levels) if side == Side.BUY else min(levels)
         return price, levels[price]
+
+    def levels(self, side: int) -> Iterator[tuple[int, int]]:
+        """Price and quantity of a side, best first."""
+        levels = self.bids if side == Side.BUY else self.asks
+        for price in sorted(levels, reverse=side == Side.BUY):
+            yield price, levels[price]
+
+    def depth(self, side: int, limit: int) -> int:
+        """What rests on ``side`` at ``limit`` or better."""
+        levels = self.bids if side == Side.BUY else self.asks
+        return sum(quantity for price, quantity in levels.items() if (price - limit) * side >= 0)
 
     def at(self, update_id: int) -> tuple[int, Levels, Levels] | None:
         """The book after the last change whose id is at most ``update_id``: that id, bids, asks; None where forgotten."""

@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from vtframe.errors import InputError
+from vtframe.venue.account import AccountTable
 from vtframe.venue.book import Levels
 from vtframe.venue.listing import Listing
-from vtframe.venue.venue import Place, Venue
+from vtframe.venue.place import Place
+from vtframe.venue.venue import Venue
 
 
 def add_control(application: web.Application, venue: Venue) -> None:
@@ -19,6 +22,7 @@ def add_control(application: web.Application, venue: Venue) -> None:
     application.router.add_get("/venue/counters", control.counters)
     application.router.add_get("/venue/clock", control.clock)
     application.router.add_post("/venue/clock", control.move)
+    application.router.add_post("/venue/accounts", control.add_account)
 
 
 class Control:
@@ -61,6 +65,8 @@ class Control:
                     for one in sorted(hub.connections, key=lambda one: one.number)
                 ],
                 "published": hub.published,
+                "orders": {market: desk.accepted for market, desk in self._venue.desks.items()},
+                "limited": {market: limiter.refused for market, limiter in self._venue.limiters.items()},
                 "instruments": {place.listing.name: _counts(place) for place in self._venue.places.values()},
             }
         )
@@ -79,6 +85,14 @@ class Control:
             return problem("the clock runs by itself", "start the venue with --clock virtual to move it", status=409)
         self._venue.move(round(wish.advance_ms * 1_000_000))
         return await self.clock(request)
+
+    async def add_account(self, request: web.Request) -> web.Response:
+        """POST an account as [[accounts]] has it: name, api_key, secret or public_key, balances."""
+        try:
+            account = self._venue.add_account(msgspec.json.decode(await request.read(), type=AccountTable))
+        except (msgspec.DecodeError, InputError) as e:
+            return problem(str(e), 'send {"name": ..., "api_key": ..., "secret": ...}')
+        return answer({"name": account.name, "api_key": account.api_key})
 
 
 class _Move(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,32 +11,14 @@ from vtframe.venue.listing import Listing
 _FOREVER_MS = 4_133_404_800_000  # delivery of a perpetual contract
 _LISTED_MS = 1_569_398_400_000
 
-RATE_LIMITS: dict[str, list[dict[str, Any]]] = {
-    "spot": [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
-        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
-        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200000},
-        {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61000},
-    ],
-    "usdm": [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-        {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
-    ],
-    "coinm": [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-        {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-    ],
-}
 
-
-def exchange_info(market: str, listings: Sequence[Listing], *, now_ms: int) -> dict[str, Any]:
+def exchange_info(market: str, listings: Sequence[Listing], *, now_ms: int, limits: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole body."""
     head: dict[str, Any] = {"timezone": "UTC", "serverTime": now_ms}
     symbol = {"spot": _spot, "usdm": _linear, "coinm": _inverse}[market]
     tail = {"exchangeFilters": [], "symbols": [symbol(listing) for listing in listings]}
     if market == "spot":
-        return {**head, "rateLimits": RATE_LIMITS[market], **tail}
+        return {**head, "rateLimits": limits, **tail}
     kind = {"futuresType": "U_MARGINED"} if market == "usdm" else {}
     assets = {
         "assets": [
@@ -44,7 +26,7 @@ def exchange_info(market: str, listings: Sequence[Listing], *, now_ms: int) -> d
             for asset in sorted({listing.margin for listing in listings})
         ]
     }
-    return {**head, **kind, "rateLimits": RATE_LIMITS[market], **(assets if market == "usdm" else {}), **tail}
+    return {**head, **kind, "rateLimits": limits, **(assets if market == "usdm" else {}), **tail}
 
 
 def _plain(value: Decimal) -> str:

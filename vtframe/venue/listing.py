@@ -11,7 +11,7 @@ from vtframe.builtin.binance.known import COINM, SPOT, USDM, make_instrument
 from vtframe.errors import InputError, nearest
 from vtframe.venue.digits import Digits
 
-WINDOW_TICKS = 16_000  # an order may be so far from the last price: the simulation keeps a window of prices
+WINDOW_TICKS = 15_000  # an order may be so far from the last price: the simulation keeps a window of prices
 
 
 class Rules(NamedTuple):
@@ -124,15 +124,21 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def multipliers(self) -> tuple[Decimal, Decimal]:
         """How far a price may be from the last one, as factors: down and up."""
-        share = (Decimal(WINDOW_TICKS) / self.start_price / 2).quantize(Decimal("0.0001"))
+        share = (Decimal(WINDOW_TICKS) / self.start_price).quantize(Decimal("0.0001"))
         return 1 - share, 1 + share
+
+    def amount(self, quantity: int) -> Decimal:
+        """Lots as a decimal number of the base asset (of contracts for COIN-M)."""
+        return Decimal(quantity * self.quantity.step).scaleb(-self.quantity.decimals)
+
+    def price_of(self, price: int) -> Decimal:
+        """Ticks as a decimal number."""
+        return Decimal(price * self.price.step).scaleb(-self.price.decimals)
 
     def notional(self, price: int, quantity: int) -> Decimal:
         """In quote currency, exact."""
-        lots = Decimal(quantity * self.quantity.step).scaleb(-self.quantity.decimals) * self.multiplier
-        if self.market == "coinm":
-            return lots
-        return lots * Decimal(price * self.price.step).scaleb(-self.price.decimals)
+        amount = self.amount(quantity) * self.multiplier
+        return amount if self.market == "coinm" else amount * self.price_of(price)
 
 
 def read_listing(name: str) -> Listing:

@@ -47,3 +47,12 @@ class Mark:
             rate=_RATE,
             next_ms=next_ms,
         )
+
+    def body(self, now_ms: int) -> str:
+        """The answer of ``premiumIndex``."""
+        next_ms = (now_ms // _FUNDING_MS + 1) * _FUNDING_MS
+        return (
+            f'{{"symbol":"{self._listing.symbol}","markPrice":"{self.price:.8f}","indexPrice":"{self.index:.8f}",'
+            f'"estimatedSettlePrice":"{self.index:.8f}","lastFundingRate":"{_RATE:.8f}","interestRate":"{_RATE:.8f}",'
+            f'"nextFundingTime":{next_ms},"time":{now_ms}}}'
+        )

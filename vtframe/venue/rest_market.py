@@ -1,49 +1,36 @@
-"""Public REST: ping, time, exchangeInfo and depth, for each market."""
+"""Public questions: ping, time, exchangeInfo, depth, best prices and the mark price, for each market."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import msgspec
 
+from vtframe.domain import Side
 from vtframe.venue import payload
+from vtframe.venue.asked import Asked
 from vtframe.venue.exchange_info import exchange_info
 from vtframe.venue.listing import MARKETS
-from vtframe.venue.refusal import Refusal, malformed, missing, unknown_symbol
-from vtframe.venue.venue import Place, Venue
+from vtframe.venue.refusal import Refusal, malformed, unknown_symbol
 
 _MS = 1_000_000
+_WEIGHTS = {
+    "spot": ((100, 5), (500, 25), (1000, 50), (5000, 250)),
+    "usdm": ((50, 2), (100, 5), (500, 10), (1000, 20)),
+    "coinm": ((50, 2), (100, 5), (500, 10), (1000, 20)),
+}
+"""Of a depth request: up to so many levels, so much."""
 
 
-class Asked(NamedTuple):
-    """A request, as far as its answer depends on it."""
-
-    venue: Venue
-    market: str
-    parameters: Mapping[str, str]
+def ping(_: Asked) -> object:
+    return {}
 
 
-def find_place(asked: Asked) -> Place:
-    """The instrument that a request names; raises Refusal."""
-    symbol = asked.parameters.get("symbol", "")
-    if not symbol:
-        raise missing("symbol")
-    place = asked.venue.places.get((asked.market, symbol))
-    if place is None:
-        raise unknown_symbol()
-    return place
+def server_time(asked: Asked) -> object:
+    return {"serverTime": asked.now_ms}
 
 
-def ping(_: Asked) -> bytes:
-    return b"{}"
-
-
-def server_time(asked: Asked) -> bytes:
-    return msgspec.json.encode({"serverTime": asked.venue.clock.now_ns() // _MS})
-
-
-def info(asked: Asked) -> bytes:
+def info(asked: Asked) -> object:
     market, parameters = asked.market, asked.parameters
     listings = [place.listing for place in asked.venue.of_market(market)]
     if market == "spot" and ("symbol" in parameters or "symbols" in parameters):
@@ -51,25 +38,24 @@ def info(asked: Asked) -> bytes:
         listings = [listing for listing in listings if listing.symbol in wanted]
         if len(listings) != len(wanted):
             raise unknown_symbol()
-    return msgspec.json.encode(exchange_info(market, listings, now_ms=asked.venue.clock.now_ns() // _MS))
+    return exchange_info(market, listings, now_ms=asked.now_ms, limits=asked.venue.limiters[market].table())
 
 
-def depth(asked: Asked) -> bytes:
-    place = find_place(asked)
+def depth(asked: Asked) -> object:
+    place = asked.place
     limit = depth_limit(asked.market, asked.parameters)
-    now_ns = asked.venue.clock.now_ns()
-    place.advance(now_ns)
+    asked.venue.advance()
     book = place.tape.book
     text = payload.snapshot(
         place.listing,
         ts_ms=place.tape.ts_ns // _MS,
-        event_ms=now_ns // _MS,
+        event_ms=asked.now_ms,
         update_id=book.update_id,
         bids=book.bids,
         asks=book.asks,
         limit=limit,
     )
-    return text.encode()
+    return msgspec.Raw(text.encode())
 
 
 def depth_limit(market: str, parameters: Mapping[str, str]) -> int:
@@ -87,6 +73,39 @@ def depth_limit(market: str, parameters: Mapping[str, str]) -> int:
     return limit
 
 
+def depth_weight(asked: Asked) -> int:
+    limit = depth_limit(asked.market, asked.parameters)
+    return next(weight for most, weight in _WEIGHTS[asked.market] if limit <= most)
+
+
+def best(asked: Asked) -> object:
+    """``ticker/bookTicker`` of one instrument, or of all."""
+    places = [asked.place] if asked.parameters.get("symbol") else asked.venue.of_market(asked.market)
+    asked.venue.advance()
+    found = []
+    for place in places:
+        bid, ask = place.tape.book.top(Side.BUY), place.tape.book.top(Side.SELL)
+        price, quantity = place.listing.price.text, place.listing.quantity.text
+        found.append(
+            {
+                "symbol": place.listing.symbol,
+                "bidPrice": price(bid[0]),
+                "bidQty": quantity(bid[1]),
+                "askPrice": price(ask[0]),
+                "askQty": quantity(ask[1]),
+            }
+        )
+    return found[0] if asked.parameters.get("symbol") else found
+
+
+def premium_index(asked: Asked) -> object:
+    """Mark and index price of one instrument, or of all."""
+    places = [asked.place] if asked.parameters.get("symbol") else asked.venue.of_market(asked.market)
+    asked.venue.advance()
+    found = [msgspec.Raw(place.tape.mark.body(asked.now_ms).encode()) for place in places]
+    return found[0] if asked.parameters.get("symbol") else found
+
+
 def _symbols(parameters: Mapping[str, str]) -> set[str]:
     if "symbols" not in parameters:
         return {parameters["symbol"]}
@@ -94,7 +113,3 @@ def _symbols(parameters: Mapping[str, str]) -> set[str]:
         return set(msgspec.json.decode(parameters["symbols"], type=list[str]))
     except msgspec.DecodeError:
         raise malformed("symbols", '^\\["[A-Z0-9]{1,20}"(,"[A-Z0-9]{1,20}")*\\]$') from None
-
-
-PUBLIC: dict[str, Callable[[Asked], bytes]] = {"ping": ping, "time": server_time, "exchangeInfo": info, "depth": depth}
-"""Handlers by the last part of the path."""

@@ -9,29 +9,30 @@ from typing import Any
 from aiohttp import web
 
 from vtframe.venue.control import add_control
-from vtframe.venue.refusal import Refusal
-from vtframe.venue.rest_market import PUBLIC, Asked
+from vtframe.venue.operations import MARKET_OF, REST
+from vtframe.venue.rest import serve_rest
 from vtframe.venue.stream_socket import serve_streams
 from vtframe.venue.venue import Venue
+from vtframe.venue.ws_api import serve_api
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-REST = {"spot": ("/api/v3",), "usdm": ("/fapi/v1", "/fapi/v2", "/fapi/v3"), "coinm": ("/dapi/v1", "/dapi/v2")}
 
 
 def make_application(venue: Venue) -> web.Application:
     """Every path of the venue."""
     application = web.Application(client_max_size=64 * 1024)
-    for market, prefixes in REST.items():
-        for name, answer in PUBLIC.items():
-            application.router.add_get(f"{prefixes[0]}/{name}", _public(venue, market, answer))
+    add = application.router.add_route
+    for base, operations in REST.items():
+        for (method, path), operation in operations.items():
+            add(method, f"{base}/{path}", partial(serve_rest, venue, MARKET_OF[base], operation))
     for market, routes in venue.routes.items():
         for route in routes:
             base = f"/{market}/{route}" if route else f"/{market}"
-            handler: Handler = partial(_streams, venue, market, route)
-            application.router.add_get(f"{base}/ws", handler)
-            application.router.add_get(f"{base}/ws/{{names:.*}}", handler)
-            application.router.add_get(f"{base}/stream", handler)
+            handler: Handler = partial(serve_streams, venue, market, route)
+            for path in ("ws", "ws/{names:.*}", "stream"):
+                add("GET", f"{base}/{path}", handler)
+    add("GET", "/spot/ws-api/v3", partial(serve_api, venue, "spot"))
+    add("GET", "/usdm/ws-fapi/v1", partial(serve_api, venue, "usdm"))
     add_control(application, venue)
     return application
 
@@ -52,19 +53,3 @@ def urls(base: str) -> dict[str, Any]:
         "coinm": {"rest": base, "stream": f"{socket}/coinm"},
         "control": f"{base}/venue",
     }
-
-
-def _public(venue: Venue, market: str, answer: Callable[[Asked], bytes]) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        try:
-            body, status = answer(Asked(venue, market, request.query)), 200
-        except Refusal as refusal:
-            body, status = refusal.body(), refusal.status
-        venue.hub.flush()
-        return web.Response(body=body, status=status, content_type="application/json")
-
-    return handle
-
-
-async def _streams(venue: Venue, market: str, route: str, request: web.Request) -> web.StreamResponse:
-    return await serve_streams(venue, request, market=market, route=route)

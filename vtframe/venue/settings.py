@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from vtframe.errors import ConfigError, Fault, InputError
+from vtframe.venue.account import TEST_ACCOUNT, AccountTable
 from vtframe.venue.listing import DEFAULT
 
 
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ping_s: Annotated[float, Meta(gt=0)] = 20.0
     pong_s: Annotated[float, Meta(gt=0)] = 60.0  # a client that has not answered a ping for so long is dropped
     connection_hours: Annotated[float, Meta(gt=0)] = 24.0  # then the venue closes it
+    accounts: tuple[AccountTable, ...] = (TEST_ACCOUNT,)
     buffer_bytes: Annotated[int, Meta(ge=65536)] = 8 * 1024 * 1024  # what a client may leave unread
 
 

@@ -33,6 +33,7 @@ class StreamSocket:
         self._connection = connection
         self._market = market
         self._kinds = venue.routes[market][route]
+        self._listen_keys = venue.listen_keys.get(market) if route == "private" else None
 
     def subscribe(self, name: str) -> None:
         """Hear ``name``; a stream of another route, or none at all, stays silent."""
@@ -40,7 +41,8 @@ class StreamSocket:
             return
         self._connection.streams.append(name)
         stream = parse_stream(self._market, name)
-        if stream is not None and stream.kind in self._kinds:
+        is_key = self._listen_keys is not None and self._listen_keys.knows(name)
+        if is_key or (stream is not None and stream.kind in self._kinds):
             self._hub.subscribe(self._connection, self._market, name)
 
     def unsubscribe(self, name: str) -> None:
@@ -109,11 +111,11 @@ def _is_id(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64)
 
 
-async def serve_streams(venue: Venue, request: web.Request, *, market: str, route: str) -> web.StreamResponse:
+async def serve_streams(venue: Venue, market: str, route: str, request: web.Request) -> web.StreamResponse:
     """From the upgrade to the end of the connection."""
     combined = request.path.rstrip("/").endswith("/stream")
     names = request.query.get("streams", "") if combined else request.match_info.get("names", "")
-    chosen = [name for name in names.split("/") if name]
+    chosen = [name for name in (*names.split("/"), request.query.get("listenKey", "")) if name]
     if len(chosen) > STREAMS_LIMIT:
         raise web.HTTPBadRequest(text="too many streams")
     async with Socket(venue, request, combined=combined) as socket:

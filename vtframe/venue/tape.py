@@ -14,6 +14,7 @@ from vtframe.venue.mark import Mark
 
 _MS = 1_000_000
 _FIRST_TRADE = {"spot": 3_735_683_259, "usdm": 5_266_583_935, "coinm": 849_714_402}
+_PRINTS = 4096  # trades whose ids are remembered for fills
 
 
 class _Window:
@@ -41,6 +42,7 @@ class Tape:
         self.trades = 0
         self._last_price = listing.start_price
         self._hub = hub
+        self._prints: dict[tuple[int, int], int] = {}  # the last block's trade ids, by time and price
         self._trade_id = _FIRST_TRADE[listing.market]
         self._names = {kind: f"{listing.symbol.lower()}@{kind}" for kind in ("bookTicker", "trade", "aggTrade")}
         self._top: tuple[tuple[int, int], tuple[int, int]] | None = None
@@ -53,6 +55,10 @@ class Tape:
     def last_price(self) -> int:
         """Of the last trade, in ticks."""
         return self._last_price
+
+    def trade_id(self, ts_ns: int, price: int) -> int:
+        """The public trade that a fill is part of; the latest where it is too long ago."""
+        return self._prints.get((ts_ns, price), self._trade_id)
 
     def publish(self, happened: Iterable[Happening]) -> None:
         for happening in happened:
@@ -83,6 +89,9 @@ class Tape:
             self._trade_id += 1
             self.trades += 1
             self._last_price = price
+            if len(self._prints) > _PRINTS:
+                self._prints.clear()
+            self._prints[happening.ts_ns, price] = self._trade_id
             for kind, make in (("trade", payload.trade), ("aggTrade", payload.aggregate_trade)):
                 if self._hub.subscribers(market, self._names[kind]):
                     text = make(
