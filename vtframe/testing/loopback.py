@@ -23,6 +23,10 @@ class Conversation(Protocol):
         """200 and nothing, or another status with the body that says why."""
         ...
 
+    def answered(self, path: str) -> bytes | None:
+        """What a plain HTTP request gets; None where the path is a socket's."""
+        ...
+
     def joined(self, client: Client) -> None: ...
 
     def said(self, client: Client, text: str) -> None: ...
@@ -131,6 +135,9 @@ class LoopbackServer:
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if self.refusing:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "no connections now\n")
+        answer = self._conversation.answered(request.path)
+        if answer is not None:
+            return connection.respond(http.HTTPStatus.OK, answer.decode())
         status, body = self._conversation.admits(request.path, request.headers)
         return None if status == http.HTTPStatus.OK else connection.respond(http.HTTPStatus(status), body)
 

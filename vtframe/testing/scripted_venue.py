@@ -61,6 +61,10 @@ class ScriptedVenue:
         """Whether a connection is accepted: 200, or another status and why."""
         return 200, ""
 
+    def answered(self, path: str) -> bytes | None:
+        """The answer to a plain HTTP request, for a venue that says some things over REST; None: the path is a socket's."""
+        return None
+
     # ------------------------------------------------------------------ what laws direct
 
     @property

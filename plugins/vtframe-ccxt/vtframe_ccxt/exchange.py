@@ -22,7 +22,31 @@ def exchange_class(name: str) -> Any:
         near = difflib.get_close_matches(name, ccxt.pro.exchanges, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {len(ccxt.pro.exchanges)}, among them binance and kraken"
         raise ConfigError(Fault(key="exchange", problem=f"ccxt streams nothing of {name!r}", hint=hint))
-    return getattr(ccxt.pro, name)
+    return _guarded(getattr(ccxt.pro, name))
+
+
+def _guarded(cls: Any) -> Any:
+    """The class, with connections that end where ccxt cannot handle a message. Otherwise its loop over the socket would stop,
+    with the socket open and nobody told."""
+    import ccxt  # noqa: PLC0415 - heavy
+
+    class Guarded(cls):  # type: ignore[misc, valid-type]
+        def client(self, url: str) -> Any:
+            client = super().client(url)
+            if not hasattr(client, "_unguarded"):
+                client._unguarded = client.handle_message  # noqa: SLF001 - the mark of a guarded one
+
+                def handle(message: Any) -> None:
+                    try:
+                        client._unguarded(message)  # noqa: SLF001
+                    except Exception as e:  # noqa: BLE001 - whatever it is, what was said is lost
+                        client.on_error(ccxt.NetworkError(f"a message that ccxt cannot handle: {type(e).__name__}: {e}"))
+
+                client.handle_message = handle
+            return client
+
+    Guarded.__name__ = cls.__name__
+    return Guarded
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from vtframe.api import ConfigError, Fault, Feed, FeedContext, FeedSink, InputError
+from vtframe.api import ConfigError, ExampleVenue, Fault, Feed, FeedContext, FeedSink, InputError
 from vtframe.domain import Instrument, SequenceRule
 from vtframe_ccxt.exchange import check_settings, exchange_class, shown, symbols_in
 from vtframe_ccxt.follow import Following, Patience
@@ -61,6 +61,12 @@ class CcxtFeed(Feed):
     def report(self) -> Mapping[str, Any]:
         following: Following | None = getattr(self, "_following", None)
         return {} if following is None else following.report()
+
+    @classmethod
+    def example(cls) -> ExampleVenue:
+        from vtframe_ccxt.example_venue import SmallBinance  # noqa: PLC0415 - a server: what only checks and tests need
+
+        return SmallBinance()
 
     async def run(self, sink: FeedSink) -> None:
         exchange = self._make()

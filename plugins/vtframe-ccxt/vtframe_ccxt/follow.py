@@ -114,6 +114,12 @@ class Following:
                 self._down(f"silent for {self._patience.silence_s:g} s")
                 self._lose(index, book)
                 await self._drop_connections()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                self._down("ccxt ended its connections")  # another call was silent, and its connection is this one's
+                self._lose(index, book)
             except (ccxt.ChecksumError, ccxt.InvalidNonce) as e:  # ccxt found a gap, and begins this book anew
                 self._sink.on_damage(f"ccxt {self._instruments[index].instrument_id}", shown(e))
                 self._lose(index, book)
