@@ -12,8 +12,8 @@ import pytest
 from order_venue import KEY, SECRET, ScriptedVenue
 from sessions import configure, finish, records, report_in, serving, start, wait_for
 
-from vtframe.domain import InputKind, OrderFilled, OrderLost
-from vtframe.journal.records import InputArrived, OrderApproved, OrderEventArrived, OrderReported
+from vtframe.domain import OrderFilled, OrderLost
+from vtframe.journal.records import EntriesChanged, OrderApproved, OrderEventArrived, OrderReported
 
 
 def test_a_session_trades_and_ends_with_the_venues_position(root: Path, tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_connection_that_is_lost_and_comes_back_is_in_the_journal_and_trading_
         assert code == 0, err
         held = Decimal(report_in(out)["lanes"]["demo"]["positions"].get("BTCUSDT@binance_usdm", "0"))
         assert held == venue.position()
-    texts = [one.text for one in records(session) if isinstance(one, InputArrived) and one.kind == InputKind.CONNECTION]
-    assert any("entries closed: the connection for" in text for text in texts)
-    assert "lane demo: entries open" in texts
+    changes = [one for one in records(session) if isinstance(one, EntriesChanged)]
+    assert [(one.lane, one.allowed) for one in changes[:2]] == [("demo", False), ("demo", True)]
+    assert changes[0].reason.startswith("the connection for")
     fills = [one for one in records(session) if isinstance(one, OrderReported) and isinstance(one.event, OrderFilled)]
     assert len(fills) > 1
     placed = [params["newClientOrderId"] for method, params in venue.seen if method == "order.place"]
