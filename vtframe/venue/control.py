@@ -112,7 +112,9 @@ class Control:
         except msgspec.DecodeError as e:
             return problem(str(e), 'send {"kind": "drop", "share": 0.01}')
         faults = wishes if isinstance(wishes, list) else [wishes]
-        return answer([self._venue.faults.add(fault).describe() for fault in faults])
+        active = [self._venue.faults.add(fault) for fault in faults]
+        self._venue.strike()
+        return answer([one.describe() for one in active])
 
     async def end_faults(self, request: web.Request) -> web.Response:
         """DELETE one by ``id``, or all."""

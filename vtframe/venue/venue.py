@@ -80,9 +80,13 @@ class Venue:
             else:
                 place.advance(now_ns)
         self.algos.trigger(now_ns)
-        self.faults.strike_sockets(self.hub.connections, now_ns / 1e9)
+        self.strike()
         self.listen_keys["usdm"].expire(now_ns // _MS)
         self.hub.flush()
+
+    def strike(self) -> None:
+        """What faults do to connections now."""
+        self.faults.strike_sockets(self.hub.connections, self.clock.now_ns() / 1e9)
 
     def move(self, by_ns: int) -> None:
         """Move a virtual clock, in steps."""
