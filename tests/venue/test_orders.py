@@ -172,6 +172,66 @@ def test_profit_and_fees_are_in_the_balance(still: VenueProcess) -> None:
 
 
 def test_public_and_own_trades_have_the_same_ids(still: VenueProcess) -> None:
+    with listen(f"{still.urls['spot']['stream']}/ws/btcusdt@trade") as socket:
+        order = place(still, type="MARKET", quantity="0.002").body
+        public = json.loads(socket.recv(timeout=5))
+    assert public["t"] == order["fills"][0]["tradeId"]
+    assert (public["p"], public["q"]) == (order["fills"][0]["price"], "0.00200000")
+    assert public["m"] is False
+
+
+BAD: list[tuple[str, dict[str, object], int]] = [
+    (SPOT, {"symbol": None}, -1102),
+    (SPOT, {"symbol": "NIXUSDT"}, -1121),
+    (SPOT, {"side": None}, -1102),
+    (SPOT, {"side": "HOLD"}, -1117),
+    (SPOT, {"type": "NIX"}, -1116),
+    (SPOT, {"type": "STOP_LOSS_LIMIT"}, -1013),
+    (SPOT, {"timeInForce": None}, -1102),
+    (SPOT, {"timeInForce": "GTX"}, -1115),
+    (SPOT, {"type": "MARKET", "timeInForce": "GTC"}, -1106),
+    (SPOT, {"type": "MARKET", "price": "1"}, -1106),
+    (SPOT, {"type": "MARKET", "quoteOrderQty": "100"}, -1128),
+    (SPOT, {"type": "MARKET", "quantity": None, "quoteOrderQty": "nix"}, -1100),
+    (SPOT, {"price": None}, -1102),
+    (SPOT, {"price": "-1"}, -1100),
+    (SPOT, {"price": "1e5"}, -1100),
+    (SPOT, {"price": "61000.123456789"}, -1111),
+    (SPOT, {"price": "61000.05"}, -1013),
+    (SPOT, {"price": "0"}, -1013),
+    (SPOT, {"price": "30000"}, -1013),
+    (SPOT, {"quantity": "0.0101"}, -1013),
+    (SPOT, {"quantity": "0"}, -1013),
+    (SPOT, {"quantity": "100000"}, -1013),
+    (SPOT, {"quantity": "0.001", "symbol": "ETHUSDT", "price": "2640"}, -1013),
+    (SPOT, {"quantity": "900"}, -2010),
+    (SPOT, {"newClientOrderId": "a b"}, -1100),
+    (SPOT, {"newClientOrderId": "x" * 37}, -1100),
+    (SPOT, {"newOrderRespType": "ALL"}, -1100),
+    (SPOT, {"type": "MARKET", "quantity": "200"}, -1013),
+    (USDM, {"symbol": "NIXUSDT"}, -1121),
+    (USDM, {"type": "NIX"}, -1116),
+    (USDM, {"type": "STOP_MARKET", "stopPrice": "1"}, -4120),
+    (USDM, {"type": "TRAILING_STOP_MARKET"}, -4120),
+    (USDM, {"timeInForce": "NIX"}, -1115),
+    (USDM, {"price": "61000.123"}, -1111),
+    (USDM, {"price": "61000.05"}, -4014),
+    (USDM, {"price": "0"}, -4001),
+    (USDM, {"price": "90000"}, -4016),
+    (USDM, {"price": "30000"}, -4024),
+    (USDM, {"quantity": "0"}, -4003),
+    (USDM, {"quantity": "0.0101"}, -1111),
+    (USDM, {"quantity": "5000"}, -4005),
+    (USDM, {"quantity": "0.001"}, -4164),
+    (USDM, {"quantity": "900"}, -2019),
+    (USDM, {"positionSide": "LONG"}, -4061),
+    (USDM, {"reduceOnly": "maybe"}, -1100),
+    (USDM, {"reduceOnly": "true"}, -2022),
+]
+
+
+@pytest.mark.parametrize(("base", "parameters", "code"), BAD)
+def test_a_bad_order_is_refused_with_the_venues_code(
     still: VenueProcess, base: str, parameters: dict[str, object], code: int
 ) -> None:
     answer = place(still, base, **parameters)

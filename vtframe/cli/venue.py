@@ -19,6 +19,7 @@ import msgspec
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same market; default 7.")
 @click.option("--regime", type=click.Choice(["busy", "calm"]), help="Which recording's intensities the flow has.")
 @click.option("--instrument", "instruments", multiple=True, help="market:SYMBOL, such as usdm:BTCUSDT. Repeatable.")
+@click.option("--recording", "recordings", multiple=True, type=click.Path(), help="Play this file as the market. Repeatable.")
 @click.option("--speed", type=float, help="Venue seconds in a second; 1 is real time.")
 @click.option(
     "--clock",

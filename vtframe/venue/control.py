@@ -13,6 +13,7 @@ from vtframe.venue.book import Levels
 from vtframe.venue.fault import Fault
 from vtframe.venue.listing import Listing
 from vtframe.venue.place import Place
+from vtframe.venue.recorded import RecordedEngine
 from vtframe.venue.venue import Venue
 
 
@@ -152,5 +153,8 @@ def _levels(listing: Listing, levels: Levels, *, reverse: bool) -> list[tuple[st
     return [(listing.price.text(price), listing.quantity.text(levels[price])) for price in sorted(levels, reverse=reverse)]
 
 
-def _counts(place: Place) -> dict[str, int]:
-    return {"update_id": place.tape.book.update_id, "trades": place.tape.trades}
+def _counts(place: Place) -> dict[str, object]:
+    counts: dict[str, object] = {"update_id": place.tape.book.update_id, "trades": place.tape.trades}
+    if isinstance(place.engine, RecordedEngine):
+        counts |= {"ended": place.engine.ended, "damaged": place.engine.damaged}
+    return counts
