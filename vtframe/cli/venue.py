@@ -26,6 +26,7 @@ import msgspec
     type=click.Choice(["real", "virtual"]),
     help="virtual: time moves only by POST /venue/clock, and the same requests get the same bytes.",
 )
+@click.option("--load", type=click.IntRange(min=0), help="Send so many messages a second, made beforehand; 0: as fast as read.")
 @click.option("--fault", "faults", multiple=True, help="Such as 'kind=drop share=0.01 stream=*@depth*'. Repeatable.")
 @click.option(
     "--trade-route",

@@ -47,7 +47,9 @@ class Control:
         text = request.query.get("update_id", str(book.update_id))
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             return problem(f"update_id {text!r} is not a number", "leave it out for the latest")
-        found = book.at(int(text))
+        load = self._venue.load
+        wanted = int(text) if "update_id" in request.query else None
+        found = book.at(int(text)) if load is None else load.book_at(market, symbol, wanted)
         if found is None:
             return problem(f"update_id {text} is forgotten", f"the oldest known is {book.oldest_id}", status=410)
         update_id, bids, asks = found

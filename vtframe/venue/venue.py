@@ -15,6 +15,7 @@ from vtframe.venue.happening import Engine
 from vtframe.venue.hub import Hub
 from vtframe.venue.listen_keys import ListenKeys
 from vtframe.venue.listing import MARKETS, Listing, read_listing, recorded_listing
+from vtframe.venue.load import Load, LoadMarket
 from vtframe.venue.place import Place
 from vtframe.venue.rate_limit import LIMITS, RateLimiter
 from vtframe.venue.recorded import RecordedEngine, identify_recordings
@@ -40,6 +41,11 @@ class Venue:
         self.accounts: dict[str, Account] = {}  # by API key
         self.limiters = {market: RateLimiter(market, LIMITS[market]) for market in MARKETS}
         now_ns = self.clock.now_ns()
+        self.load: Load | None = None
+        if settings.load is not None:
+            frames = settings.load_frames // max(1, len(settings.instruments))
+            made = [LoadMarket(*one, start_ns=now_ns, frames=frames) for one in self._engines(now_ns)]
+            self.load = Load(made, rate=settings.load)
         for listing, engine in self._engines(now_ns):
             key = listing.market, listing.symbol
             if key in self.places:
@@ -56,6 +62,8 @@ class Venue:
         for fault in settings.faults:
             self.faults.add(fault)
         self.advance()
+        for place in self.places.values():
+            place.still = self.load is not None
 
     def _engines(self, now_ns: int) -> Iterator[tuple[Listing, Engine]]:
         """Every instrument with what makes its market: the recordings', or the simulated ones."""
