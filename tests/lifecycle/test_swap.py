@@ -181,6 +181,8 @@ def test_rules_on_drift_and_scores_follow_the_version_that_answers(root: Path, h
     assert warned[0].input > told["input"]
     by_version = running.logged().filter([value == second for value in running.logged().column("model_hash").to_pylist()])
     assert warned[0].row == min(by_version.column("row").to_pylist()) + 499
+    told_so = "".join(path.read_text() for path in (running.folder / "log").iterdir())
+    assert "models/far: drift rule 1: rows of trade_imbalance resemble those" in told_so  # 12 is too low for 500 rows
 
 
 def test_of_two_commands_at_once_the_second_is_refused(root: Path, home: Path) -> None:
