@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import pytest
+import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
 from vtframe.transport import Library, TransportError, connect
@@ -193,3 +196,67 @@ async def _nothing(client: ServerConnection) -> None:
 
 def _refuse(client: ServerConnection, _request: object) -> object:
     return client.respond(403, "no\n")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_what_is_sent_is_with_the_kernel_before_the_call_returns(library: Library, loop: str) -> None:
+    """The event loop is stopped while the server waits for the message: nobody could write it later."""
+    heard = threading.Event()
+    ready: queue.Queue[str] = queue.Queue()
+    over = threading.Event()
+
+    async def handler(client: ServerConnection) -> None:
+        async for message in client:
+            if message == "an order":
+                heard.set()
+
+    async def serve_in_a_thread() -> None:
+        async with server(handler) as url:
+            ready.put(url)
+            while not over.is_set():
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve_in_a_thread(),))
+    thread.start()
+
+    async def main() -> bool:
+        connection = await connect(ready.get(timeout=20), Inbox(), lambda: 0, library=library)
+        connection.send("an order")
+        arrived = heard.wait(20)
+        await connection.close()
+        return arrived
+
+    try:
+        factory = None if loop == "asyncio" else uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            assert runner.run(main())
+    finally:
+        over.set()
+        thread.join(20)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_messages_beyond_what_a_socket_holds_arrive_whole_and_in_order(loop: str) -> None:
+    sent = [f"{n} " + "x" * 300_000 for n in range(40)]
+    received: list[str] = []
+    over = asyncio.Event()
+
+    async def handler(client: ServerConnection) -> None:
+        await asyncio.sleep(0.1)  # so that the socket fills up
+        received.extend([str(message) async for message in client])
+        over.set()
+
+    async def main() -> None:
+        inbox = Inbox()
+        async with server(handler) as url:
+            connection = await connect(url, inbox, lambda: 0)
+            for text in sent:
+                connection.send(text)
+            await connection.close()
+            async with asyncio.timeout(20):
+                await over.wait()
+
+    with asyncio.Runner(loop_factory=None if loop == "asyncio" else uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert received == sent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from vtframe.api.example_venue import ExampleVenue
 from vtframe.api.part import Part
 from vtframe.clock import Clock
-from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
+from vtframe.domain import BookState, ChecksumRule, Instrument, Records, SequenceRule
 
 
 class InstrumentTable(Protocol):
@@ -77,12 +78,38 @@ class Codec(Part):
         return (), ()
 
 
+class BookWatch(Protocol):
+    """The session's books, as far as a live feed must know of them to keep them right."""
+
+    @property
+    def alarms(self) -> int:
+        """Messages, so far, that the codec refused, and depth frames that a book could not take, so that they wait for a
+        snapshot: a book that stops being live by what its frames say makes this grow with that same frame. Reading it costs
+        some 50 ns; look at it after each message. An alarm beside a live book is a refused message: what it said is lost."""
+        ...
+
+    def state(self, instrument: int) -> BookState: ...
+    def update_id(self, instrument: int) -> int:
+        """The venue's id of the last change in the book; -1 before the first."""
+        ...
+
+    def oldest_waiting(self, instrument: int) -> tuple[int, int] | None:
+        """First and previous update id of the oldest depth frame that waits for a snapshot; None where none waits. A snapshot
+        that ends before it would leave a hole."""
+        ...
+
+
 class FeedSink(Protocol):
     """Where a feed puts what it receives. Every call is one numbered input and is handled before it returns."""
 
     @property
     def stopping(self) -> bool:
         """True once the session wants to stop; ``run`` then returns soon."""
+        ...
+
+    @property
+    def books(self) -> BookWatch:
+        """The state of each book after the last call. Only live feeds look."""
         ...
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
@@ -155,5 +182,22 @@ class Feed(Part):
         Empty where it reads none."""
         return ()
 
+    def report(self) -> Mapping[str, Any]:
+        """Numbers for ``feed`` of report.json; asked from time to time, and at the end."""
+        return {}
+
+    @classmethod
+    def example(cls) -> ExampleVenue | None:
+        """A venue on loopback that ``vtframe plugins check`` tries the laws of feeds against; None where there is none.
+
+        Import what it needs here: a feed is loaded by every command, its example by few.
+        """
+        return None
+
     async def run(self, sink: FeedSink) -> None:
+        """Deliver until the data ends or the sink is stopping.
+
+        ``ts_recv`` never goes back on a connection, whatever the machine's clock does. A message that is lost makes a GAP: by
+        its sequence, or by a STATUS frame that says so.
+        """
         raise NotImplementedError

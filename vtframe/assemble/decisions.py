@@ -16,8 +16,9 @@ from vtframe.api import BundleInfo, SessionInfo
 from vtframe.assemble.account import Account
 from vtframe.assemble.as_it_was import bundle_as_it_was
 from vtframe.assemble.drift import drift_rules
-from vtframe.assemble.parts import decode_parts
+from vtframe.assemble.parts import Parts, decode_parts
 from vtframe.assemble.recorded_answers import Answers, RecordedElsewhere, RecordedExecutor
+from vtframe.assemble.recorded_venue import RecordedVenue
 from vtframe.assemble.replay import CONFIG, Recorded, Replay, read_recorded
 from vtframe.assemble.replayed_inputs import RecordedTime, ReplayedInputs
 from vtframe.assemble.served_models import answers_later
@@ -78,6 +79,14 @@ class _Taken(msgspec.Struct, frozen=True):
     def discard(self) -> None: ...
 
 
+def _without_venues(parts: Parts) -> Parts:
+    """Lanes that traded at a venue hear what the journal has of it."""
+    lanes = tuple(
+        msgspec.structs.replace(lane, execution=RecordedVenue()) if lane.execution.live else lane for lane in parts.lanes
+    )
+    return msgspec.structs.replace(parts, lanes=lanes)
+
+
 class DecisionRun:
     """One replay of one session. ``inputs`` tells how far it is, of ``total`` (None where nobody knows)."""
 
@@ -117,7 +126,7 @@ class DecisionRun:
                 schema_hash=pipeline.schema_hash,
                 fingerprint=pipeline.fingerprint,
             ),
-            parts=parts,
+            parts=_without_venues(parts),
             bundles=bundles,
             rules=drift_rules(side.config),
             clock=self._clock,
@@ -172,6 +181,7 @@ class DecisionRun:
             JournalReader(folder / "journal"),
             self._time,
             elsewhere=self._elsewhere,
+            lanes=self._account.lanes,
             change=self._change,
             until=_ENDLESS if ended else min((log.last_arrival() for log in self._logs.values()), default=_ENDLESS),
         )

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from vtframe.api import FeedSink, MarketInfo
+from vtframe.api import BookWatch, FeedSink, MarketInfo
+from vtframe.assemble.bookkeeping import Bookkeeper
 from vtframe.assemble.feed_table import feed_overrides
 from vtframe.assemble.market import open_market
 from vtframe.assemble.parts import decode_feed, load_registries
@@ -84,7 +85,7 @@ class RecordingRun:
             on_failure=self._sink.fail,
             waits=feed.market_time and getattr(feed, "speed", None) is None,
         )
-        self._sink.to = MarketTap(_Nowhere(), self._recorder)
+        self._sink.to = MarketTap(Bookkeeper(self._market), self._recorder)
         self.total = count if count is not None else feed.total()
 
     @property
@@ -137,22 +138,12 @@ class RecorderError(SessionError):
     exit_code = 1
 
 
-class _Nowhere:
-    """Inputs end here."""
-
-    stopping = False
-
-    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None: ...
-    def on_records(self, records: Records) -> None: ...
-    def on_damage(self, where: str, problem: str) -> None: ...
-    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None: ...
-
-
 class _Sink:
-    """Hands on what the feed brings until enough came."""
+    """Hands on to ``to`` what the feed brings until enough came."""
+
+    to: FeedSink
 
     def __init__(self, count: int | None) -> None:
-        self.to: FeedSink = _Nowhere()
         self.reason = ""
         self.damaged = 0
         self._left = sys.maxsize if count is None else count
@@ -160,6 +151,10 @@ class _Sink:
     @property
     def stopping(self) -> bool:
         return self.reason != ""
+
+    @property
+    def books(self) -> BookWatch:
+        return self.to.books
 
     def stop(self, reason: str) -> None:
         self.reason = self.reason or reason

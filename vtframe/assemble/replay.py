@@ -25,6 +25,7 @@ from vtframe.journal.records import (
     InputArrived,
     LanesExchanged,
     ModelChanged,
+    OrderEventArrived,
     SessionStarted,
     SessionStopped,
 )
@@ -64,7 +65,7 @@ def read_recorded(folder: Path) -> Recorded:
                 taken.add(record.number)
         elif isinstance(record, AnswersArrived):
             taken.update(range(record.number, record.number + len(record.rows)))
-        elif isinstance(record, DriftJudged | LanesExchanged):
+        elif isinstance(record, DriftJudged | LanesExchanged | OrderEventArrived):
             taken.add(record.number)
         elif isinstance(record, ModelChanged):
             taken.add(record.number)

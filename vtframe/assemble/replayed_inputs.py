@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from vtframe.api import BookWatch
 from vtframe.assemble.recorded_answers import RecordedElsewhere
 from vtframe.domain import InputKind, Records
 from vtframe.engine.engine import Engine
+from vtframe.engine.lane import Lane
 from vtframe.errors import SessionError
 from vtframe.journal.records import (
     AnswersArrived,
     DriftJudged,
+    EntriesChanged,
     InputArrived,
     LanesExchanged,
     LanesStopped,
     ModelChanged,
+    OrderEventArrived,
     Record,
+    VenuesClosing,
 )
 
-Other = InputArrived | AnswersArrived | DriftJudged | ModelChanged | LanesExchanged | LanesStopped
+Other = (
+    InputArrived
+    | AnswersArrived
+    | DriftJudged
+    | ModelChanged
+    | LanesExchanged
+    | OrderEventArrived
+    | EntriesChanged
+    | VenuesClosing
+    | LanesStopped
+)
 _WITH_THE_FEED = (InputKind.MESSAGE, InputKind.CONNECTION)  # damage, and changes of market connections
 
 
@@ -48,6 +63,7 @@ class ReplayedInputs:
         time: RecordedTime,
         *,
         elsewhere: dict[str, RecordedElsewhere],
+        lanes: Mapping[str, Lane],
         change: Callable[[ModelChanged | LanesExchanged], None],
         until: int,
     ) -> None:
@@ -57,9 +73,14 @@ class ReplayedInputs:
         self._next = next(self._others, None)
         self._time = time
         self._elsewhere = elsewhere
+        self._lanes = lanes
         self._change = change
         self._until = until
         self._ended = False
+
+    @property
+    def books(self) -> BookWatch:
+        return self._engine.books
 
     @property
     def stopping(self) -> bool:
@@ -118,6 +139,12 @@ class ReplayedInputs:
                 engine.on_drift(record.verdict)
             case ModelChanged() | LanesExchanged():
                 self._change(record)
+            case OrderEventArrived():
+                engine.on_order_event(self._lanes[record.lane], record.event)
+            case EntriesChanged():
+                engine.on_entries(self._lanes[record.lane], allowed=record.allowed, reason=record.reason)
+            case VenuesClosing():
+                engine.wind_down(record.reason)
             case InputArrived(kind=InputKind.COMMAND):
                 following = self._next
                 if not (isinstance(following, ModelChanged | LanesExchanged) and following.number == record.number):

@@ -18,7 +18,8 @@ from vtframe.api import Codec, FeedSink, MarketInfo, SessionInfo
 from vtframe.assemble.account import Account
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts
-from vtframe.assemble.feed_table import playing
+from vtframe.assemble.feed_table import AT_VENUES, at_venue, playing
+from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.new_version import NewVersions
@@ -42,6 +43,7 @@ from vtframe.engine.session import Session
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import ConfigError, Fault, InvariantError, SessionError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
@@ -57,20 +59,28 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
     recordings: tuple[Path, ...] = ()  # play these instead of the configured feed, in order
     speed: float | None = None  # 1 is real time; None as fast as possible
+    venue_url: str | None = None  # of an embedded venue, for the parts that speak to one
     folder: Path | None = None  # of the session; must not exist
     deterministic: bool = False  # processing time does not count: two runs over one input decide alike
     verdicts_of: Path | None = None  # take verdicts on drift from this session's journal, as numbered there, not from the data
     on_compile: Callable[[str], None] | None = None
     builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
-    def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's tables that these wishes replace."""
+    def overrides(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The tables of the configuration ``data`` that these wishes replace."""
+        feed = data.get("feed")
+        feed = feed if isinstance(feed, dict) else {}
         changed = dict(feed)
         if self.recordings:
             changed = playing(self.recordings, feed)
         if self.speed is not None:
             changed["speed"] = self.speed
-        return {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and changed.get("use") in AT_VENUES:
+            changed["url"] = self.venue_url
+        tables: dict[str, Any] = {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and (lanes := at_venue(data.get("lanes"), self.venue_url)):
+            tables["lanes"] = lanes
+        return tables
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +155,7 @@ def _join(
     recorded = records(config.recorder, market_time=parts.feed.market_time)
     faults: list[Fault] = []
     check_lane_instruments(config, info.instruments, faults)
+    check_live_instruments(config, parts, tuple(instruments), faults)
     if faults:
         raise ConfigError(*faults)
     try:
@@ -196,6 +207,7 @@ class _Builder:
         self.pipeline = pipeline
         self.journal = journal
         self.meters = Meters()
+        self.arrivals = Arrivals(len(info.instruments))
         self.account = Account(
             info=info,
             parts=parts,
@@ -233,6 +245,7 @@ class _Builder:
             clock=self.clock,
             meters=self.meters,
             journal=self.journal,
+            arrivals=self.arrivals,
         )
         inputs: FeedSink = engine
         recorder = self._recorder(engine) if recorded else None
@@ -249,6 +262,7 @@ class _Builder:
             columns=self.pipeline.columns,
             journal=self.journal,
             clock=self.clock,
+            followers=(drift.on_version, quality.on_version),
         )
         return Session(
             info=self.info,
@@ -304,15 +318,13 @@ class _Builder:
                 _log.error("%s", answer.error)
 
     def _serve(self, name: str, models: ServedModels) -> ServedModel:
-        executor = models.executor(name, self.pipeline, self.wall, self.info.folder / "log")
+        executor = models.executor(name, self.pipeline, self.wall, self.info.folder / "log", self.arrivals)
         log = PredictionLog(name, len(self.examined.bundles[name].classes))
         return ServedModel(name, executor, log, self.account.lanes_of(name))
 
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
-    feed = read_document(path).data.get("feed")
-    overrides = wishes.overrides(feed if isinstance(feed, dict) else {})
-    return examine(path, overrides=overrides, builtin=wishes.builtin)
+    return examine(path, overrides=wishes.overrides(read_document(path).data), builtin=wishes.builtin)
 
 
 def _new_session_id() -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vtframe.domain import EVENT, FRAME
 
 MAX_FRAMES = 10_000
+MAX_EVENTS = 1 << 20  # 48 MB: what a venue sends while no snapshot comes
 
 
 class PendingFrames:
@@ -19,6 +20,7 @@ class PendingFrames:
     def __init__(self, limit: int = MAX_FRAMES) -> None:
         self._frames: deque[tuple[NDArray[Any], NDArray[Any]]] = deque()
         self._limit = limit
+        self._events = 0
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -26,10 +28,18 @@ class PendingFrames:
 
     def keep(self, frame: NDArray[Any], events: NDArray[Any]) -> None:
         """Copy one frame record and its events."""
-        if len(self._frames) == self._limit:
-            self._frames.popleft()
+        self._events += len(events)
+        while self._frames and (len(self._frames) >= self._limit or self._events > MAX_EVENTS):
+            self.drop(1)
             self.dropped += 1
         self._frames.append((frame.copy(), events.copy()))
+
+    def oldest(self) -> tuple[int, int] | None:
+        """Its first and previous update id; None where none waits."""
+        if not self._frames:
+            return None
+        frame = self._frames[0][0]
+        return int(frame["first_id"]), int(frame["previous_id"])
 
     def arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """All of them as the arrays of one Records."""
@@ -41,4 +51,4 @@ class PendingFrames:
     def drop(self, count: int) -> None:
         """Forget the oldest ``count``: they were applied, or ended before the snapshot."""
         for _ in range(count):
-            self._frames.popleft()
+            self._events -= len(self._frames.popleft()[1])

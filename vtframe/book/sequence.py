@@ -22,7 +22,8 @@ def check(meta: Any, first_id: int, last_id: int, previous_id: int) -> int:
     """FOLLOWS, OLD or BROKEN. Only the first frame after a snapshot can be OLD; later, an id that goes back is BROKEN, for a
     venue that restarts its ids would otherwise freeze a book that says it is live.
 
-    ``PREVIOUS`` also takes a first frame that names the snapshot's own id as its predecessor: it is continuous by definition.
+    ``PREVIOUS`` also takes a first frame whose predecessor ended at the snapshot's id or before it: whatever changed since is
+    in that frame.
     """
     rule = meta[m.RULE]
     last = meta[m.LAST_ID]
@@ -34,7 +35,7 @@ def check(meta: Any, first_id: int, last_id: int, previous_id: int) -> int:
     elif rule == PREVIOUS:
         if first and last_id < last:
             return OLD
-        good = previous_id == last or (first and first_id <= last)
+        good = previous_id == last or (first and (first_id <= last or 0 <= previous_id <= last))
     elif rule == INCREMENT:
         if first and last_id <= last:
             return OLD

@@ -18,6 +18,7 @@ from vtframe.errors import InvariantError, VtframeError
 
 COMMANDS = {
     "run": ("vtframe.cli.run:run", "Run a session: market data in, risk-checked orders out, a report at the end."),
+    "venue": ("vtframe.cli.venue:venue", "Run a venue on this machine that speaks Binance's protocols."),
     "check": ("vtframe.cli.check:check", "Check a configuration without trading; every fault at once."),
     "plugins": ("vtframe.cli.plugins:plugins", "List parts by kind, and plugins with what became of them."),
     "new": ("vtframe.cli.new:new", "Write a working, tested skeleton of a part into the current folder."),

@@ -27,6 +27,7 @@ from vtframe.cli.summary import print_summary
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), help="1 plays in real time. Default: as fast as possible."
 )
+@click.option("--venue-url", help="Base URL of an embedded venue (vtframe venue): its feed is there, and not at the exchange.")
 @click.option("--session", "folder", type=click.Path(path_type=Path), help="The session's folder; it must not exist yet.")
 @click.option(
     "--deterministic",
@@ -40,6 +41,7 @@ def run(
     *,
     recordings: tuple[Path, ...],
     speed: float | None,
+    venue_url: str | None,
     folder: Path | None,
     deterministic: bool,
     quiet: bool,
@@ -54,6 +56,7 @@ def run(
     wishes = Wishes(
         recordings=recordings,
         speed=speed,
+        venue_url=venue_url,
         folder=folder,
         deterministic=deterministic,
         on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False),
@@ -71,6 +74,10 @@ def run(
         progress.print("[dim]next: vtframe parity FOLDER proves that these rows are what its frames make[/]", highlight=False)
     problems = [f"lane {name} failed: {lane['problem']}" for name, lane in outcome.report["lanes"].items() if lane["problem"]]
     problems += [f"sink {name} failed: {reason}" for name, reason in outcome.report["sinks_failed"].items()]
+    if unknown := outcome.report["orders"].get("unknown"):
+        problems.append(
+            f"{unknown} orders are UNKNOWN: nobody heard what became of them; look at the venue before you trade on"
+        )
     for problem in problems:
         click.echo(problem, err=True)
     if outcome.interrupted:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from vtframe.api import Codec, DecodeError
+from vtframe.api import BookWatch, Codec, DecodeError
 from vtframe.dataset.work_checkpoint import Place
 from vtframe.domain import Records
 from vtframe.errors import InvariantError
@@ -56,6 +56,11 @@ class Collector:
     @property
     def stopping(self) -> bool:
         return self._stopping
+
+    @property
+    def books(self) -> BookWatch:
+        """As of the last block."""
+        return self._pipeline.watch
 
     @property
     def place(self) -> Place:

@@ -39,6 +39,7 @@ class EventFlag(IntFlag):
     LAST = 2  # last event of its frame
     GAP = 4  # something before this is missing
     NON_MARKET = 8  # not a market trade (insurance fund, ADL): never feeds trade features
+    STALE = 32  # of a STATUS event: nothing was heard for too long; the book waits for a snapshot
     IN_STREAM = 16  # a full picture that came between the diffs, in their order: it replaces the book whatever its id
 
 

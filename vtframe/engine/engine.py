@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from vtframe.api import Codec
+from vtframe.book.watch import BookWatch
 from vtframe.clock import EventClock, InputClock
-from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
+from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Journal
 from vtframe.engine.meters import Meters
@@ -22,9 +24,19 @@ from vtframe.engine.served_model import Elsewhere, ServedModel, is_here
 from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.distant import Answered, DistantExecutor
 from vtframe.inference.pool.bell import Bell
-from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, LanesStopped, Record
+from vtframe.journal.records import (
+    AnswersArrived,
+    DriftJudged,
+    EntriesChanged,
+    InputArrived,
+    LanesStopped,
+    OrderEventArrived,
+    Record,
+    VenuesClosing,
+)
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
@@ -57,6 +69,7 @@ class Engine:
         clock: EventClock | InputClock,
         meters: Meters,
         journal: Journal,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self.codec = codec
         self._decode = codec.decode if codec is not None else _no_codec
@@ -70,6 +83,7 @@ class Engine:
         )
         self._lanes = tuple(lanes)
         self._clock = clock
+        self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
         self._advance = clock.advance
         self._answered_at: Callable[[int], None] = clock.advance if isinstance(clock, InputClock) else _stay
         self._arrive: Callable[[], None] = clock.arrive if isinstance(clock, InputClock) else _nothing
@@ -90,6 +104,8 @@ class Engine:
         self.take_verdicts: Callable[[], None] = _nothing
         self.number = 0  # inputs so far: the number of the next one
         self.stop_reason: str | None = None
+        self._stop_noted = False
+        self.failure: Exception | None = None  # what broke while a venue's event was taken; whoever ends the session raises it
         self.halted = False  # by a rule, not by a person
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
@@ -101,6 +117,10 @@ class Engine:
     @property
     def stopping(self) -> bool:
         return self.stop_reason is not None
+
+    @property
+    def books(self) -> BookWatch:
+        return self._pipeline.watch
 
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop: the input in hand is finished, then the feed returns. A signal may call it at any time."""
@@ -114,10 +134,24 @@ class Engine:
 
     def note_stop(self, reason: str) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
-        self._arrive()
-        if self.stop_reason is not None:
-            self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
+        self._note_command()
         self._journal.write(LanesStopped(number=self.number, ts=self._clock.now_ns(), reason=reason))
+
+    def wind_down(self, reason: str) -> None:
+        """Before that, where lanes trade at venues: they enter nothing more and cancel every order, and the ends that their
+        venues tell are inputs still. Raises the first error, when all lanes were told."""
+        self._note_command()
+        self._journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
+        with ExitStack() as steps:
+            for lane in reversed(self._lanes):
+                if lane.adapter.live:
+                    steps.callback(lane.wind_down, reason)
+
+    def _note_command(self) -> None:
+        self._arrive()
+        if self.stop_reason is not None and not self._stop_noted:
+            self._stop_noted = True
+            self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         started = _now()
@@ -133,6 +167,7 @@ class Engine:
             name = self._decode(data, records)
         except DecodeError as e:
             self._damaged(number, self.position() or f"input {number}", str(e))
+            self._pipeline.watch.alarms += 1
             return
         if not records.n_frames:
             self.messages[name] += 1
@@ -190,6 +225,24 @@ class Engine:
         text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
         self._note(self._take_number(), InputKind.CONNECTION, text)
 
+    def on_order_event(self, lane: Lane, event: OrderEvent) -> None:
+        """A venue on one of the lane's orders: numbered and journalled before anything follows from it."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        self._arrive()
+        number = self._take_number()
+        self._journal.write(OrderEventArrived(number=number, ts=self._clock.now_ns(), lane=lane.lane_id, event=event))
+        lane.on_venue_event(event, number)
+
+    def on_entries(self, lane: Lane, *, allowed: bool, reason: str) -> None:
+        """A lane's venue takes entries from here on, or does not any more."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        self._arrive()
+        number, ts = self._take_number(), self._clock.now_ns()
+        self._journal.write(EntriesChanged(number=number, ts=ts, lane=lane.lane_id, allowed=allowed, reason=reason))
+        lane.on_entries(allowed=allowed, reason=reason)
+
     def on_drift(self, verdict: DriftVerdict) -> None:
         """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""
         self._arrive()
@@ -241,6 +294,8 @@ class Engine:
                 lane.on_frame(records, index, started=started)
         if rows:
             self._add_features(elapsed)
+            if self._arrivals is not None:
+                self._arrivals.note_frame(records, index)
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)

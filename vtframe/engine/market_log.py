@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from vtframe.api import (
+    BookWatch,
     FeedSink,
     MarketBlock,
     Received,
@@ -56,6 +57,10 @@ class MarketTap:
     @property
     def stopping(self) -> bool:
         return self._sink.stopping
+
+    @property
+    def books(self) -> BookWatch:
+        return self._sink.books
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         self._add(ReceivedMessage(data, ts_recv, connection))

@@ -19,6 +19,7 @@ from vtframe.api import Feed, FeedSink, SessionInfo
 from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
+from vtframe.engine.headroom import Headroom
 from vtframe.engine.lane import Lane
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.main_loop import run_loop
@@ -28,6 +29,7 @@ from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
+from vtframe.engine.venues import VenuePort
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import PluginError, VtframeError
 from vtframe.features.pipeline import Pipeline
@@ -106,6 +108,8 @@ class Session:
         self.reason = ""
         self.began_ns = 0  # monotonic
         self.lifecycle = lifecycle
+        self.headroom = Headroom()
+        self._live = not feed.market_time and not engine.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._recorder = recorder
         self._started = started
@@ -137,7 +141,7 @@ class Session:
         self.engine.position = self.feed.position
         try:
             for lane in self.lanes:
-                lane.start()
+                lane.start(VenuePort(self.engine, lane) if lane.adapter.live else None)
             self.row_log.start()
             self._started(self.info)
             if self._recorder is not None:
@@ -157,7 +161,7 @@ class Session:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
             main, folder = self.feed.run(self._inputs), self.info.folder
-            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder)
+            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder, lanes=self.lanes)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -217,6 +221,8 @@ class Session:
         self.verdicts.poll()
 
     def _keep_house(self) -> None:
+        if self._live:
+            self.headroom.look()
         self.row_log.poll()
         self.meters.fold()
         if time.perf_counter_ns() >= self._checkpoint_due:
@@ -243,6 +249,8 @@ class Session:
             first_prediction_at_ns=self._first_prediction_at_ns(),
             damaged_at=list(self.engine.damaged_at),
             **({} if self._recorder is None else {"recorder": self._recorder.report()}),
+            feed=dict(self.feed.report()),
+            headroom=self.headroom.report(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 

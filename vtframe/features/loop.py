@@ -30,12 +30,14 @@ FOLLOW = False  # whether a leader's rows make rows of the others
 LIVE = int(BookState.LIVE)
 SYNCING = int(BookState.SYNCING)
 CROSSED = int(BookState.CROSSED)
+STALE = int(BookState.STALE)
 DEPTH_FRAME = int(FrameKind.DEPTH)
 SNAPSHOT_FRAME = int(FrameKind.SNAPSHOT)
 TRADE_FRAME = int(FrameKind.TRADE)
 STATUS_FRAME = int(FrameKind.STATUS)
 TRADE_EVENT = int(EventKind.TRADE)
 GAP_FLAG = int(EventFlag.GAP)
+STALE_FLAG = int(EventFlag.STALE)
 IN_STREAM_FLAG = int(EventFlag.IN_STREAM)
 NON_MARKET_FLAG = int(EventFlag.NON_MARKET)
 
@@ -310,7 +312,7 @@ def settle(ts_recv: int, near: Any, far: Any, n: Any, f: Any) -> None:
 
 
 def take_status(events: Any, begin: int, end: int, near: Any, n: Any) -> bool:
-    """A cleared book waits for a snapshot; so does one with a stated loss. Returns whether a row is due."""
+    """A cleared book waits for a snapshot; so does one with a stated loss, or silence. Returns whether a row is due."""
     was = n[m.STATE]
     for index in range(begin, end):
         event = events[index]
@@ -321,6 +323,8 @@ def take_status(events: Any, begin: int, end: int, near: Any, n: Any) -> bool:
             n[m.STATE] = SYNCING
         elif event["flags"] & GAP_FLAG and n[m.STATE] == LIVE:
             mark_gap(n)
+        elif event["flags"] & STALE_FLAG and n[m.STATE] == LIVE:
+            n[m.STATE] = STALE
     return (EVERY == FRAME or EVERY == BBO) and was == LIVE and n[m.STATE] != LIVE
 
 

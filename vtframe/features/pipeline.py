@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from vtframe.api import Feature, InputFeature, Sampling
 from vtframe.book import Books
 from vtframe.book import meta as m
+from vtframe.book.books import MAX_CAPACITY
 from vtframe.book.checksum import code_of
 from vtframe.book.pending import PendingFrames
+from vtframe.book.sequence import mark_gap
+from vtframe.book.watch import BookWatch
 from vtframe.buffers import RowRing
 from vtframe.buffers.entry import Entry
 from vtframe.buffers.native import retarget, table
@@ -141,6 +144,7 @@ class Pipeline:
         )
         self._gather = Gather(self.ring, cache)
         self._pending = [PendingFrames() for _ in instruments]
+        self.watch = BookWatch(self.books, self._pending)
         self._identity = checkpoint.Identity(
             schema_hash=self.schema_hash,
             fingerprint=self.fingerprint,
@@ -300,6 +304,9 @@ class Pipeline:
         position = self._cells[at.POSITION]
         if code == at.FULL:
             return position
+        if code == at.GROW and self._cells[at.NEED] > MAX_CAPACITY:
+            self._refuse(position)
+            return position + 1
         if code == at.GROW:
             self.books.grow(self._cells[at.NEED])
             retarget(self._handles, _FAR, self.books.far)
@@ -309,12 +316,20 @@ class Pipeline:
             raise InvariantError(f"frame {position} of input {frame['input']} is not a valid record: {frame}")
         instrument = int(frame["instrument"])
         if code == at.PEND:
+            self.watch.alarms += 1
             start = int(frame["first_event"])
             self._pending[instrument].keep(frame, self._events[start : start + int(frame["n_events"])])
             self._ints[instrument, m.PENDING] = len(self._pending[instrument])
         else:
             self._resync(instrument, int(frame["input"]), int(frame["ts_recv"]))
         return position + 1
+
+    def _refuse(self, position: int) -> None:
+        """A frame would make a book larger than any is: it is left out, and the book waits for a snapshot."""
+        meta = self._ints[int(self._frames[position]["instrument"])]
+        if meta[m.STATE] == BookState.LIVE:
+            mark_gap(meta)
+        self.watch.alarms += 1
 
     def _resync(self, instrument: int, number: int, ts_recv: int) -> None:
         """A snapshot is in the book: apply the frames that waited for it, and let the features start."""

@@ -139,6 +139,16 @@ class CancelSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: CancelOrder
 
 
+class OrderEventArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input: what a venue (not paper) says of one of our orders. Written before anything follows from it; an event that
+    changes the order is written again, as an OrderReported, with what came of it."""
+
+    number: int
+    ts: int  # session's clock
+    lane: str
+    event: OrderEvent
+
+
 class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue (or paper) on one of our orders, and what a fill came to."""
 
@@ -146,10 +156,11 @@ class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     input: int
     event: OrderEvent
     instrument: str = ""
-    fee: str = "0"  # decimal, settlement currency
+    fee: str = "0"  # decimal, in fee_currency
     realized: str = "0"  # gross profit that this fill realized, decimal, settlement currency
     currency: str = ""
     position: int = 0  # after it
+    fee_currency: str = ""  # where it is another than ``currency``
 
 
 class LaneFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -167,6 +178,24 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     input: int
     ts: int  # ns UTC, the session's clock
     report: dict[str, Any]
+
+
+class EntriesChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue of a lane takes orders that open a position from here on, or does not any more. An input."""
+
+    number: int
+    ts: int
+    lane: str
+    allowed: bool
+    reason: str = ""
+
+
+class VenuesClosing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Lanes that trade at venues enter nothing more and cancel what works; what their venues still tell are inputs."""
+
+    number: int  # of the next input
+    ts: int
+    reason: str
 
 
 class LanesStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -194,9 +223,12 @@ Record = (
     | OrderDenied
     | DenialsRepeated
     | CancelSent
+    | OrderEventArrived
     | OrderReported
     | LaneFailed
     | Checkpoint
+    | EntriesChanged
+    | VenuesClosing
     | LanesStopped
     | SessionStopped
 )

@@ -23,12 +23,16 @@ async def connect(
     headers: Mapping[str, str] | None = None,
     ssl: SSLContext | None = None,
     limit: int = MESSAGE_LIMIT,
+    receive_buffer: int = 0,
 ) -> Connection:
     """Connect to ``url`` and hand every message to ``receiver``; ``now_ns`` is the clock of ``ts_recv``.
 
-    A message over ``limit`` bytes ends the connection. wss is verified against the system's certificates unless ``ssl`` says
-    otherwise. Raises TransportError.
+    A message over ``limit`` bytes ends the connection. ``receive_buffer`` asks for a socket buffer of so many bytes. wss is
+    verified against the system's certificates unless ``ssl`` says otherwise. Raises TransportError.
     """
     if library == "picows":
-        return await picows_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)
-    return await websockets_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)
+        made: Connection = await picows_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)
+    else:
+        made = await websockets_client.connect(url, receiver, now_ns, headers=headers, ssl=ssl, limit=limit)
+    made.size_buffer(receive_buffer)
+    return made

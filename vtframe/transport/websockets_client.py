@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
+from typing import Any, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI, WebSocketException
@@ -16,7 +17,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
 
 _CLOSE_S = 3.0
 
@@ -36,12 +37,11 @@ class WebsocketsConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
+        self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # who gave up waiting does not ask
         self._over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TransportError(self._url, "the event loop gave no stream transport")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
         request = self._protocol.connect()
         for name, value in self._headers.items():
             request.headers[name] = value
@@ -82,18 +82,31 @@ class WebsocketsConnection(asyncio.Protocol):
         self._protocol.send_text(text.encode())
         self._flush()
 
+    def unread(self) -> int:
+        return count_unread(self._socket())
+
+    def size_buffer(self, size: int) -> None:
+        size_buffer(self._socket(), size)
+
+    def _socket(self) -> Any:
+        return None if self._transport is None else self._transport.get_extra_info("socket")
+
     async def close(self) -> None:
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(1000)
             self._flush()
         await self._wait_over()
 
+    def abort(self) -> None:
+        """End it at once, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def _wait_over(self) -> None:
         try:
             await asyncio.wait_for(asyncio.shield(self._over), _CLOSE_S)
         except TimeoutError:
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort()
             await self._over
 
     def _take(self, frame: Frame, ts_recv: int) -> None:
@@ -160,4 +173,7 @@ async def connect(
         await connection.opened
     except WebSocketException as e:
         raise TransportError(url, f"cannot connect: {e}") from None
+    except asyncio.CancelledError:
+        connection.abort()  # nobody will: who asked for it is gone
+        raise
     return connection

@@ -12,12 +12,14 @@ from vtframe.api.scan import LONGEST, OTHER, ScannedCodec, symbol_table
 from vtframe.builtin.binance import kernel_members as km
 from vtframe.builtin.binance.kernel import read
 from vtframe.builtin.binance.known import SPOT, USDM
+from vtframe.builtin.binance.notes import NOTE
 from vtframe.builtin.binance.reference import BinanceReferenceCodec
 from vtframe.domain import Instrument, Records, SequenceRule
 
 
 class BinanceCodec(ScannedCodec):
-    """Depth diffs, trades, best prices and depth snapshots of spot, USD-M and COIN-M, bare or in combined streams.
+    """Depth diffs, trades, best prices and depth snapshots of spot, USD-M and COIN-M, bare or in combined streams; and what a
+    live feed adds (``notes``).
 
     The same records as ``binance_reference``, about ten times as fast. What the scanner does not expect
     is read by the reference, and counted in ``fallbacks``.
@@ -38,7 +40,7 @@ class BinanceCodec(ScannedCodec):
         cells[km.DOUBTFUL] = reference.doubtful
         reference.seen = cells[km.SEEN :].reshape(-1, 2)
         ours = {
-            (km.SPOT if instrument.venue == SPOT else km.FUTURES, instrument.symbol): (
+            (group + (km.SPOT if instrument.venue == SPOT else km.FUTURES), symbol): (
                 index,
                 instrument.price_decimals,
                 instrument.quantity_decimals,
@@ -46,6 +48,7 @@ class BinanceCodec(ScannedCodec):
             )
             for index, instrument in enumerate(instruments)
             if instrument.venue in self.venues
+            for group, symbol in ((0, instrument.symbol), (km.SMALL, instrument.symbol.lower()))
         }
         fits = all(0 < len(symbol.encode()) <= LONGEST for _, symbol in ours)
         self.scan_with(read, reference, symbol_table(ours) if fits else None, cells)
@@ -58,7 +61,7 @@ class BinanceCodec(ScannedCodec):
             self._fallbacks[km.ALL_REASONS[code]] += 1
         before = records.n_frames
         name: str = self._reference.decode(data, records)
-        if code == OTHER and records.n_frames > before:  # most others carry no market data: they are no fallbacks
+        if code == OTHER and records.n_frames > before and name != NOTE:  # those without market data are no fallbacks
             self._fallbacks[km.ALL_REASONS[code]] += 1
         return name
 

@@ -40,6 +40,7 @@ from vtframe.builtin.binance.kernel_members import (
     HEAD,
     LAST_UPDATE_ID,
     ONE,
+    SNAPSHOT_SUFFIX,
     TRADE_NAME,
     TWO,
     KEY_e,
@@ -56,14 +57,15 @@ def read(text: Any, out: Output, symbols: Any, cells: Any) -> int:
         start, stop, at = scan_string(text, len(HEAD) - 1)
         if is_partial(text, start, stop):
             return OTHER
+        symbol_stop = snapshot_of(text, start, stop)
         at = expect(text, at, COMMA)
-        start, stop, at = scan_key(text, at)
-        if at >= 0 and name(text, start, stop) != DATA:
+        key, key_stop, at = scan_key(text, at)
+        if at >= 0 and name(text, key, key_stop) != DATA:
             return ORDER
-        kind, at = read_message(text, at, out, symbols, cells)
+        kind, at = read_message(text, at, out, symbols, cells, start, symbol_stop)
         at = expect(text, at, CLOSE_OBJECT)
     else:
-        kind, at = read_message(text, 0, out, symbols, cells)
+        kind, at = read_message(text, 0, out, symbols, cells, ABSENT, ABSENT)
     code = finish(text, at)
     if code < 0:
         return code
@@ -84,8 +86,17 @@ def is_partial(text: Any, start: int, stop: int) -> bool:
     return first == LETTER_d and (digit == FIVE or digit == ONE or digit == TWO)
 
 
-def read_message(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> tuple[int, int]:
-    """The message proper at ``at``: (type, position after it) or (code, code). Its first member tells the type."""
+def snapshot_of(text: Any, start: int, stop: int) -> int:
+    """Where the symbol ends in ``btcusdt@depthSnapshot``, the name that a feed gives to a REST answer; ABSENT in any other."""
+    at = stop - len(SNAPSHOT_SUFFIX)
+    return at if at > start and same(text, at, stop, SNAPSHOT_SUFFIX) else ABSENT
+
+
+def read_message(text: Any, at: int, out: Output, symbols: Any, cells: Any, symbol: int, symbol_stop: int) -> tuple[int, int]:
+    """The message proper at ``at``: (type, position after it) or (code, code). Its first member tells the type.
+
+    A snapshot's envelope names its symbol, in small letters, from ``symbol`` to ``symbol_stop`` (ABSENT where there is none).
+    """
     more, at = first_item(text, at, OPEN_OBJECT, CLOSE_OBJECT)
     if at < 0:
         return at, at
@@ -108,7 +119,7 @@ def read_message(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> t
         update_id, at = scan_id(text, at)
         return read_ticker(text, at, out, symbols, update_id, False)
     elif same(text, start, stop, LAST_UPDATE_ID):
-        return read_snapshot(text, at, out, symbols, cells)
+        return read_snapshot(text, at, out, symbols, cells, symbol, symbol_stop)
     if at < 0:
         return at, at
     return OTHER, OTHER

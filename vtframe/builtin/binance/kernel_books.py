@@ -18,6 +18,7 @@ from vtframe.api.scan import (
     ORDER,
     RANGE,
     REPEATED,
+    SHAPE,
     SNAPSHOT_FLAG,
     SNAPSHOT_FRAME,
     Output,
@@ -46,8 +47,10 @@ from vtframe.builtin.binance.kernel_members import (
     KEY_U,
     LAST_UPDATE_ID,
     SEEN,
+    SMALL,
     SNAPSHOT,
     SPOT,
+    STRANGER,
     STRAY_SNAPSHOT,
     UNSEEN,
     USDM,
@@ -133,8 +136,10 @@ def note_seen(out: Output, cells: Any) -> None:
     cells[place + 1] = frame["last_id"]
 
 
-def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> tuple[int, int]:
-    """A REST depth snapshot, from behind the name of its first member, ``lastUpdateId``."""
+def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any, outer: int, outer_stop: int) -> tuple[int, int]:
+    """A REST depth snapshot, from behind the name of its first member, ``lastUpdateId``.
+
+    From ``outer`` to ``outer_stop`` is the symbol that its envelope names (ABSENT where none does)."""
     time, engine_time = ABSENT, ABSENT
     symbol, symbol_stop = ABSENT, ABSENT
     row = -1
@@ -150,7 +155,13 @@ def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> 
             bit = 1 if key == KEY_BIDS else 2
             ts_event = max(engine_time if engine_time >= 0 else time, 0) * MS
             if bit == 1:
-                row = snapshot_row(text, symbol, symbol_stop, last_id, SPOT if time < 0 else FUTURES, symbols, cells)
+                group = SPOT if time < 0 else FUTURES
+                if outer_stop < 0:
+                    row = snapshot_row(text, symbol, symbol_stop, last_id, group, symbols, cells)
+                else:
+                    row = enveloped_row(text, symbol, symbol_stop, outer, outer_stop, group, symbols)
+                    if row == STRANGER:
+                        return SHAPE, SHAPE
                 if row >= 0:
                     instrument = symbols[row, INSTRUMENT]
                     n = put_event(out.events, n, ts_event, CLEAR_EVENT, 0, 0, 0, instrument, SNAPSHOT_FLAG, 0)
@@ -184,9 +195,20 @@ def read_snapshot(text: Any, at: int, out: Output, symbols: Any, cells: Any) -> 
     if found & 3 != 3:
         return MISSING, MISSING
     if row < 0:
-        return (STRAY_SNAPSHOT if symbol < 0 else SNAPSHOT), at
+        return (STRAY_SNAPSHOT if symbol < 0 and outer_stop < 0 else SNAPSHOT), at
     code = put_frame(out, n, SNAPSHOT_FRAME, symbols[row, INSTRUMENT], -1, last_id, -1, -1)
     return (SNAPSHOT, at) if code == 0 else (code, code)
+
+
+def enveloped_row(text: Any, symbol: int, symbol_stop: int, outer: int, outer_stop: int, group: int, symbols: Any) -> Any:
+    """The row of the book that a snapshot's envelope names; -1 where the session does not have it. STRANGER where the snapshot
+    names another itself."""
+    small = find_symbol(text, outer, outer_stop, SMALL + group, symbols)
+    if symbol >= 0:
+        row = find_symbol(text, symbol, symbol_stop, FUTURES, symbols)
+        if (row < 0) != (small < 0) or (row >= 0 and symbols[row, INSTRUMENT] != symbols[small, INSTRUMENT]):
+            return STRANGER
+    return small
 
 
 def snapshot_row(text: Any, symbol: int, symbol_stop: int, last_id: int, group: int, symbols: Any, cells: Any) -> int:

@@ -21,10 +21,12 @@ DEPTH, TRADE, AGGREGATE, TICKER, SNAPSHOT, STRAY_SNAPSHOT = range(len(NAMES))
 ALL_REASONS = {**REASONS, OTHER: "another first member"}
 
 SPOT, FUTURES = 0, 1  # groups of symbols: a message tells which of the two it is of
+SMALL = 2  # more: the groups of the same symbols in small letters, as streams are named
 USDM = VALUES + 3  # a column of symbols, behind those that all have
 TRADES, DOUBTFUL, SEEN = 0, 1, 2  # in cells; from SEEN on, two for each instrument: ids of the diffs seen, UNSEEN before
 UNSEEN = -2
 ABSENT = -1  # no time, no previous id, no text
+STRANGER = -2  # no row: two names that differ
 
 HEAD = literal(b'{"stream":"')
 DATA = packed(b"data")
@@ -32,6 +34,7 @@ STREAM = packed(b"stream")
 DEPTH_UPDATE = literal(b"depthUpdate")
 BOOK_TICKER = literal(b"bookTicker")
 LAST_UPDATE_ID = literal(b"lastUpdateId")
+SNAPSHOT_SUFFIX = literal(b"@depthSnapshot")
 TRADE_NAME, AGGREGATE_NAME = packed(b"trade"), packed(b"aggTrade")
 MARKET = packed(b"MARKET")
 KEY_e, KEY_E, KEY_T, KEY_s = packed(b"e"), packed(b"E"), packed(b"T"), packed(b"s")

@@ -139,5 +139,15 @@ def partial_depth(stream: str) -> bool:
     return stream.partition("@")[2].startswith(("depth5", "depth10", "depth20", "rpiDepth"))
 
 
+SNAPSHOT_STREAM = "@depthSnapshot"
+
+
+def snapshot_symbol(stream: str | None) -> str | None:
+    """The symbol, in small letters, that the envelope of a REST snapshot names; None where it is no such envelope."""
+    if stream is None or not stream.endswith(SNAPSHOT_STREAM) or stream == SNAPSHOT_STREAM:
+        return None
+    return stream.removesuffix(SNAPSHOT_STREAM)
+
+
 def _sent(field: Raw) -> bool:
     return field is not _ABSENT

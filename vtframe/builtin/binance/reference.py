@@ -24,9 +24,11 @@ from vtframe.builtin.binance.messages import (
     Trade,
     envelope,
     partial_depth,
+    snapshot_symbol,
     type_name,
     wrapped,
 )
+from vtframe.builtin.binance.notes import NOTE, NOTE_FLAGS, Note
 from vtframe.builtin.binance.recognition import recognize
 from vtframe.domain import EventFlag, EventKind, FrameKind, Instrument, Records, SequenceRule
 
@@ -36,6 +38,7 @@ _LAST_NON_MARKET = int(EventFlag.LAST | EventFlag.NON_MARKET)
 _SNAPSHOT = int(EventFlag.SNAPSHOT)
 _DEPTH_FRAME, _SNAPSHOT_FRAME = int(FrameKind.DEPTH), int(FrameKind.SNAPSHOT)
 _TRADE_FRAME, _QUOTE_FRAME = int(FrameKind.TRADE), int(FrameKind.QUOTE)
+_SNAPSHOTS = msgspec.json.Decoder(Snapshot)
 UNSEEN = -2  # no update id of a diff
 _TRADE, _QUOTE = int(EventKind.TRADE), int(EventKind.QUOTE)
 
@@ -91,9 +94,11 @@ class BinanceReferenceCodec(Codec):
             "trade": self._trade,
             "aggTrade": self._aggregate_trade,
             "bookTicker": self._book_ticker,
-            "snapshot": self._snapshot,
         }
         self._routes = {name: _Route(msgspec.json.Decoder(TYPES[name]), append) for name, append in appenders.items()}
+        self._routes[NOTE] = _Route(msgspec.json.Decoder(Note), self._note)
+        self._small = {(venue, s.lower()): book for (venue, s), book in books.items()}
+        self._all = books
 
     def decode(self, data: bytes, records: Records) -> str:
         try:
@@ -106,6 +111,8 @@ class BinanceReferenceCodec(Codec):
                 body = message.data
                 message = envelope(body)
             name = type_name(message)
+            if name == "snapshot":
+                return self._snapshot(_SNAPSHOTS.decode(body), records, snapshot_symbol(stream))
             route = self._routes.get(name)
             return name if route is None else route.append(route.decoder.decode(body), records)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
@@ -153,10 +160,11 @@ class BinanceReferenceCodec(Codec):
         )
         return "depthUpdate"
 
-    def _snapshot(self, message: Snapshot, records: Records) -> str:
-        book = self._snapshot_book(message)
+    def _snapshot(self, message: Snapshot, records: Records, named: str | None) -> str:
+        book = self._snapshot_book(message) if named is None else self._named_book(message, named)
         if book is None:
-            return "snapshot" if message.symbol is not None else "snapshot of an unknown instrument"
+            stray = message.symbol is None and named is None
+            return "snapshot of an unknown instrument" if stray else "snapshot"
         time = message.T if message.T is not None else message.E
         records.append_levels(
             kind=_SNAPSHOT_FRAME,
@@ -169,6 +177,23 @@ class BinanceReferenceCodec(Codec):
             last_id=message.last_update_id,
         )
         return "snapshot"
+
+    def _named_book(self, message: Snapshot, named: str) -> _Book | None:
+        """The book that a snapshot's envelope names. Raises DecodeError where the snapshot names another itself."""
+        venues = (SPOT,) if message.E is None else (USDM, COINM)
+        book = next((book for venue in venues if (book := self._small.get((venue, named))) is not None), None)
+        if message.symbol is not None and book is not self._futures.get(message.symbol):
+            raise DecodeError(f"broken message: a snapshot of {message.symbol} in the envelope of {named}")
+        return book
+
+    def _note(self, message: Note, records: Records) -> str:
+        """What the feed says of a book: a loss that no message shows."""
+        book = self._all.get((message.venue, message.symbol))
+        if book is not None:
+            flags = int(EventFlag.LAST) | int(NOTE_FLAGS[message.state])
+            event = (0, 0, 0, 0, 0, book.number, flags, int(EventKind.STATUS), 0)
+            records.append(kind=int(FrameKind.STATUS), instrument=book.number, events=(event,))
+        return NOTE
 
     def _snapshot_book(self, message: Snapshot) -> _Book | None:
         """The book that a snapshot is of. One without a symbol is of the market's only instrument, or of the only one whose

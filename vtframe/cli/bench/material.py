@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import Codec, Feed, FeedContext
+from vtframe.api import BookWatch, Codec, Feed, FeedContext
 from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.market.feed import EmbeddedMarket
 from vtframe.builtin.recorded.feed import RecordedFeed
@@ -81,3 +81,7 @@ class _Collector:
 
     def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
         """Nothing to keep."""
+
+    @property
+    def books(self) -> BookWatch:
+        raise NotImplementedError("a recording is collected without books")

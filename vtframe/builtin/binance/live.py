@@ -1,0 +1,380 @@
+"""A live market: its connections, its books' snapshots and the watch over both, for as long as a session runs.
+
+Everything happens in the session's event loop. A message goes from the socket to the session in one call; whatever else is
+done (snapshots, connecting, watching) is done beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from vtframe.api import Clock, FeedSink
+from vtframe.builtin.binance.back_off import BackOff
+from vtframe.builtin.binance.exchange_info import InfoError, Listed, differences, read_info
+from vtframe.builtin.binance.keeper import Keeper, Times
+from vtframe.builtin.binance.line import Line, Tap
+from vtframe.builtin.binance.notes import note
+from vtframe.builtin.binance.places import Market, Place
+from vtframe.builtin.binance.rest import LARGE, RestClient, RestError, Weights
+from vtframe.builtin.binance.resync import Resync, last_update_id
+from vtframe.builtin.binance.silence import SilenceTimes, SilenceWatch
+from vtframe.builtin.binance.streams import Stream
+from vtframe.domain import BookState, Instrument
+from vtframe.transport import Library
+
+_log = logging.getLogger(__name__)
+_TURN_S: Final = 0.02  # between two looks at whether the session wants to stop
+_PROBE_LEVELS: Final = 5
+_AT_ONCE: Final = 8  # snapshots that are asked for at the same time
+_OURS: Final = 0  # the connection number of what no socket brought; theirs begin at 1
+_NUMBERS: Final = re.compile(r"\d+")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a live market is kept."""
+
+    library: Library
+    redundant: bool
+    levels: int  # of snapshots
+    receive_buffer: int
+    times: Times
+    silence: SilenceTimes
+    request: float  # seconds that an answer may take
+    duration: float | None  # seconds; None: until the session is stopped
+    refresh: float  # seconds between two looks at the instruments
+    snapshot_first: float  # seconds before a snapshot is asked for again, at first and at most
+    snapshot_most: float
+
+
+class LiveMarket:
+    """Runs once. It is the owner of its lines and of the watch."""
+
+    def __init__(
+        self,
+        market: Market,
+        place: Place,
+        instruments: Sequence[Instrument],
+        streams: Sequence[Stream],
+        *,
+        settings: Settings,
+        clock: Clock,
+        generator: np.random.Generator,
+        listed: Mapping[str, Listed],
+        weights: Weights,
+    ) -> None:
+        self.losses: Counter[str] = Counter()  # of books, by what was lost
+        self.failures: Counter[str] = Counter()  # attempts that came to nothing, by what was attempted
+        self.silent: Counter[str] = Counter()  # streams that were acknowledged and silent, by name
+        self.round_trips: list[int] = []  # of snapshots, ns; the newest 1,000
+        self._market = market
+        self._place = place
+        self._instruments = tuple(instruments)
+        self._streams = tuple(streams)
+        self._of = [[one for one in streams if one.instrument == index] for index in range(len(instruments))]
+        self._settings = settings
+        self._clock = clock
+        self._generator = generator
+        self._listed = dict(listed)
+        self.client = RestClient(place.rest, weights, timeout_s=settings.request)
+        self.watch = SilenceWatch(streams, settings.silence, self)
+        self._keepers: list[Keeper] = []
+        self.resyncs: list[Resync] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lines = 0
+        self._latest = 0  # ts_recv of the newest message handed on
+        self._alarms = 0
+        self._failure: BaseException | None = None
+        self._stopped = False
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self.most_unread = 0
+
+    async def run(self, sink: FeedSink) -> None:
+        """Until the sink is stopping. Raises what the session raised."""
+        self._sink = sink
+        settings = self._settings
+        self._hand_on = sink.on_message
+        self._books = sink.books
+        self._alarms = self._books.alarms
+        self.resyncs = [self._resync(index, one) for index, one in enumerate(self._instruments)]
+        self._keepers = self._plan()
+        async with self.client:
+            for main in (*(keeper.run() for keeper in self._keepers), *(one.run() for one in self.resyncs)):
+                self._begin(main)
+            self._begin(self._watch())
+            self._begin(self._refresh())
+            try:
+                async with asyncio.timeout(settings.duration) as until:
+                    while not sink.stopping and self._failure is None:
+                        await asyncio.sleep(_TURN_S)
+            except TimeoutError:
+                if not until.expired():
+                    raise
+            finally:
+                await self._stop()
+        if self._failure is not None:
+            raise self._failure
+
+    def report(self) -> dict[str, Any]:
+        """Numbers for report.json."""
+        trips = np.array(self.round_trips or [0], np.int64)
+        return {
+            "connections": self._lines,
+            "reconnects": sum(keeper.reconnects for keeper in self._keepers),
+            "renewals": sum(keeper.renewals for keeper in self._keepers),
+            "losses": dict(self.losses),
+            "failures": dict(self.failures),
+            "silent": dict(self.silent),
+            "quiet": self.watch.quiet,
+            "duplicates": sum(stream.duplicates for stream in self._streams),
+            "missing": sum(stream.missing for stream in self._streams),
+            "snapshots": {
+                "synced": sum(one.synced for one in self.resyncs),
+                "too_old": sum(one.too_old for one in self.resyncs),
+                "round_trip_ns": {"p50": int(np.median(trips)), "max": int(trips.max())},
+            },
+            "rest": {
+                "requests": self.client.requests,
+                "weight_used": self.client.weights.used,
+                "weight_limit": self.client.weights.limit,
+                "refused": {str(status): count for status, count in self.client.weights.refusals.items()},
+                "failures": dict(self.client.failures),
+            },
+            "most_unread_bytes": self.most_unread,
+        }
+
+    # What lines tell.
+
+    def on_stream_message(self, stream: Stream, data: bytes, ts_recv: int, connection: int) -> None:
+        missing = stream.take(data)
+        if missing:
+            if missing < 0:
+                return
+            self._lose(stream.instrument, "gap", f"{missing} messages missing: {stream.name}", connection)
+        self._deliver(data, ts_recv, connection)
+        if self._books.alarms != self._alarms:
+            self._alarm(stream, connection)
+        if stream.joining:
+            self._join(stream)
+
+    def on_other_message(self, data: bytes, ts_recv: int, connection: int) -> None:
+        self._deliver(data, ts_recv, connection)
+        if self._books.alarms != self._alarms:  # which book it was meant for nobody can say; ids will show
+            self._alarms = self._books.alarms
+            for resync in self.resyncs:
+                resync.wake()
+
+    def on_carried(self, line: Line, taps: Sequence[Tap]) -> None:
+        now = self._clock.monotonic_ns()
+        for tap in taps:
+            tap.began_ns = tap.moved_ns = now
+            tap.others = tap.stream.frames
+            if tap.stream.carried:
+                line.hold(tap)
+            tap.stream.carry(1)
+        if not line.up and all(tap.carried for tap in line.taps.values()):
+            line.up = True
+            self._tell(self._sink.on_connection, line.number, up=True, reason=f"{len(line.taps)} streams acknowledged")
+        for tap in taps:
+            self.resyncs[tap.stream.instrument].wake()
+
+    def on_line_closed(self, line: Line, reason: str) -> None:
+        if self._stopped:
+            return
+        lost: dict[int, str] = {}
+        for tap in line.taps.values():
+            if tap.carried:
+                tap.carried = False
+                tap.stream.carry(-1)
+                if not tap.stream.carried:
+                    lost.setdefault(tap.stream.instrument, tap.stream.name)
+        for instrument in lost:
+            self._lose(instrument, "stale" if line.stale else "gap", f"connection {line.number} is over: {reason}", line.number)
+        if line.up:
+            self._tell(self._sink.on_connection, line.number, up=False, reason=reason)
+        for tap in line.taps.values():
+            self._join(tap.stream)
+
+    # What the watch finds.
+
+    def on_stale(self, stream: Stream, seconds: float) -> None:
+        stream.base = stream.frames  # only a message proves that it is back
+        self._lose(stream.instrument, "stale", f"silent: {stream.name} for {seconds:.1f} s", _OURS)
+        limit = int(self._settings.silence.depth * 1e9)
+        now = self._clock.monotonic_ns()
+        for keeper in self._keepers:
+            line = keeper.line
+            if line is None or line.over or stream.name.encode() not in line.taps:
+                continue
+            if any(now - tap.moved_ns < limit for tap in line.taps.values() if tap.stream is not stream):
+                line.ask_to_renew(f"{stream.name} is silent")
+            else:
+                line.give_up("silent", stale=True)
+
+    def on_silent(self, line: Line, tap: Tap, seconds: float) -> None:
+        name = tap.stream.name
+        self.silent[name] += 1
+        problem = f"acknowledged and silent: {name} on the route {tap.stream.route!r} for {seconds:.1f} s; it may be on another"
+        self._tell(self._sink.on_damage, f"connection {line.number}", problem)
+
+    def ask(self, stream: Stream, proven: Callable[[int], None]) -> None:
+        async def main() -> None:
+            symbol = self._instruments[stream.instrument].symbol
+            try:
+                body = await self._snapshot(symbol, _PROBE_LEVELS)
+            except RestError as e:
+                self.failures[f"probe: {_NUMBERS.sub('N', e.problem)}"] += 1
+                return
+            live = self._books.state(stream.instrument) is BookState.LIVE
+            if live and last_update_id(body) == self._books.update_id(stream.instrument):
+                proven(self._clock.monotonic_ns())
+
+        self._begin(main())
+
+    # Inside.
+
+    def _plan(self) -> list[Keeper]:
+        """Who keeps what: as few connections as the venue's limits allow, each twice where that is asked for."""
+        keepers = []
+        for route in sorted({stream.route for stream in self._streams}):
+            streams = [stream for stream in self._streams if stream.route == route]
+            most = self._market.most_streams
+            for first in range(0, len(streams), most):
+                keepers += [self._keeper(route, streams[first : first + most]) for _ in range(1 + self._settings.redundant)]
+        return keepers
+
+    def _keeper(self, route: str, streams: Sequence[Stream]) -> Keeper:
+        return Keeper(
+            self._place.sockets[route],
+            streams,
+            make_line=self._line,
+            failed=self._failed,
+            now_ns=self._clock.now_ns,
+            generator=self._generator,
+            times=self._settings.times,
+            library=self._settings.library,
+            receive_buffer=self._settings.receive_buffer,
+        )
+
+    def _line(self, streams: Sequence[Stream]) -> Line:
+        self._lines += 1
+        return Line(self._lines, streams, self, self._market)
+
+    def _resync(self, index: int, instrument: Instrument) -> Resync:
+        settings = self._settings
+        return Resync(
+            index,
+            instrument,
+            self._of[index],
+            books=self._books,
+            get=lambda symbol: self._snapshot(symbol, settings.levels),
+            deliver=lambda data: self._deliver(data, self._clock.now_ns(), _OURS),
+            failed=lambda problem: self._failed(instrument.instrument_id, f"no snapshot: {problem}"),
+            back_off=BackOff(self._generator, first_s=settings.snapshot_first, most_s=settings.snapshot_most),
+        )
+
+    async def _snapshot(self, symbol: str, levels: int) -> bytes:
+        async with self._at_once:
+            began = self._clock.monotonic_ns()
+            weight = self._market.snapshot_weight(levels)
+            body = await self.client.get("depth", weight=weight, symbol=symbol, limit=str(levels))
+            if len(self.round_trips) >= 1000:
+                del self.round_trips[:500]
+            self.round_trips.append(self._clock.monotonic_ns() - began)
+            return body
+
+    def _deliver(self, data: bytes, ts_recv: int, connection: int) -> None:
+        """Hand a message on, arrival times in order. An error of the session ends the run; the socket must not swallow it."""
+        if self._stopped:
+            return
+        if ts_recv < self._latest:
+            ts_recv = self._latest
+        else:
+            self._latest = ts_recv
+        try:
+            self._hand_on(data, ts_recv, connection=connection)
+        except BaseException as e:  # noqa: BLE001 - run raises it
+            self._fail(e)
+
+    def _alarm(self, stream: Stream, connection: int) -> None:
+        """A message was refused, so that what it said is lost; or its book waits for a snapshot."""
+        self._alarms = self._books.alarms
+        if self._books.state(stream.instrument) is BookState.LIVE:
+            self._lose(stream.instrument, "gap", f"refused: a message of {stream.name}", connection)
+        self.resyncs[stream.instrument].wake()
+
+    def _lose(self, index: int, state: Literal["gap", "stale"], reason: str, connection: int) -> None:
+        """A book cannot be trusted from here on: the session hears it as a message among the others."""
+        self.losses[f"{state}: {_NUMBERS.sub('N', reason.partition(':')[0])}"] += 1
+        self._deliver(note(self._instruments[index], state, reason), self._clock.now_ns(), connection)
+        self.resyncs[index].wake()
+
+    def _join(self, stream: Stream) -> None:
+        waiting, stream.joining = stream.joining, []
+        for attempt in waiting:
+            if not attempt():
+                stream.joining.append(attempt)
+
+    def _failed(self, where: str, problem: str) -> None:
+        self.failures[_NUMBERS.sub("N", problem.partition(":")[0])] += 1
+        self._tell(self._sink.on_damage, where, problem)
+
+    def _tell(self, call: Callable[..., None], *arguments: Any, **named: Any) -> None:
+        if self._stopped:
+            return
+        try:
+            call(*arguments, **named)
+        except BaseException as e:  # noqa: BLE001 - run raises it
+            self._fail(e)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stopped = True
+
+    def _begin(self, main: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(main)
+        self._tasks = [one for one in self._tasks if not one.done()]
+        self._tasks.append(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.silence.look_s)
+            lines = [line for keeper in self._keepers for line in keeper.lines]
+            self.most_unread = max(self.most_unread, *(line.unread for line in lines), 0)
+            self.watch.look(self._clock.monotonic_ns(), lines)
+
+    async def _refresh(self) -> None:
+        """Look at the instruments again, from time to time: what changes is told, and takes effect at the next start."""
+        while True:
+            await asyncio.sleep(self._settings.refresh)
+            try:
+                body = await self.client.get("exchangeInfo", weight=self._market.info_weight, most_bytes=LARGE)
+                info = await asyncio.to_thread(read_info, self._market, body, list(self._listed))
+            except (RestError, InfoError) as e:
+                self._failed("exchangeInfo", f"instruments not refreshed: {e}")
+                continue
+            for symbol, change in differences(self._listed, info).items():
+                self._tell(self._sink.on_damage, f"{symbol}@{self._market.venue}", f"instrument changed: {change}")
+            self._listed.update(info.listed)
+
+    async def _stop(self) -> None:
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        lines = [line for keeper in self._keepers for line in keeper.lines]
+        for line in lines:
+            line.give_up("the session stops")
+        await asyncio.gather(*(line.closed() for line in lines), return_exceptions=True)

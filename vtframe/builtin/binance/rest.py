@@ -1,0 +1,145 @@
+"""Binance's REST API: weights counted from the venue's own headers, its refusals obeyed, answers of bounded size."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+
+from vtframe.clock import Clock
+from vtframe.errors import VtframeError
+
+_LIMITED, _BANNED = 429, 418
+_SHARE: Final = 0.9  # of the venue's weight limit that is used
+_MINUTE_NS: Final = 60_000_000_000
+_CODE = re.compile(rb'"code"\s*:\s*(-?\d{1,9})')
+_MESSAGE = re.compile(rb'"msg"\s*:\s*"([^"]{0,200})')
+_NO_RETRY_AFTER_S = 5.0
+SMALL: Final = 8 << 20  # bytes of an answer
+LARGE: Final = 64 << 20  # of exchangeInfo
+
+
+class RestError(VtframeError):
+    """A request was not answered: ``status`` is the venue's (0 where there was none), ``code`` its own error number."""
+
+    def __init__(self, url: str, problem: str, *, status: int = 0, code: int = 0) -> None:
+        self.url = url
+        self.problem = problem
+        self.status = status
+        self.code = code
+        super().__init__(f"{url}: {problem}")
+
+
+class Weights:
+    """The minute's request weight, as the venue counts it, and how long it wants to be left alone.
+
+    ``limit`` is a minute's; requests wait for the next minute rather than go over ``_SHARE`` of it.
+    """
+
+    def __init__(self, clock: Clock, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self.refusals: Counter[int] = Counter()
+        self._clock = clock
+        self._minute = 0
+        self._blocked_until = 0  # monotonic
+
+    def wait_s(self, weight: int) -> float:
+        """How long a request of that weight has to wait; then it is counted."""
+        blocked = self._blocked_until - self._clock.monotonic_ns()
+        if blocked > 0:
+            return blocked / 1e9
+        now = self._clock.now_ns()
+        if now // _MINUTE_NS != self._minute:
+            self._minute = now // _MINUTE_NS
+            self.used = 0
+        if self.used and self.used + weight > self.limit * _SHARE:
+            return (_MINUTE_NS - now % _MINUTE_NS) / 1e9
+        self.used += weight
+        return 0.0
+
+    def heard(self, used: str | None) -> None:
+        """What the header of an answer says of the minute."""
+        if used is not None and used.isdigit():
+            self._minute = self._clock.now_ns() // _MINUTE_NS
+            self.used = int(used[:9])
+
+    def refused(self, status: int, retry_after: str | None) -> float:
+        """The venue says that it was asked too often; returns how long it wants to be left alone, in seconds."""
+        self.refusals[status] += 1
+        try:
+            seconds = min(max(float(retry_after or _NO_RETRY_AFTER_S), 0.0), 3 * 86_400.0)
+        except ValueError:
+            seconds = _NO_RETRY_AFTER_S
+        self._blocked_until = max(self._blocked_until, self._clock.monotonic_ns() + int(seconds * 1e9))
+        return seconds
+
+
+class RestClient:
+    """Unsigned GET requests to one market, one at a time or several; an async context manager. TLS is always verified."""
+
+    def __init__(self, root: str, weights: Weights, *, timeout_s: float) -> None:
+        self._root = root
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self.weights = weights
+        self.requests = 0
+        self.failures: Counter[str] = Counter()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=self._timeout, auto_decompress=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, *, weight: int, most_bytes: int = SMALL, **parameters: str) -> bytes:
+        """The body of the answer. Waits for its turn where the venue's limits ask for it. Raises RestError."""
+        if self._session is None:
+            raise RuntimeError("a RestClient is used inside its async with block")
+        while (wait := self.weights.wait_s(weight)) > 0:
+            await asyncio.sleep(wait)
+        url = f"{self._root}/{path}"
+        self.requests += 1
+        try:
+            async with self._session.get(url, params=parameters) as answer:
+                self.weights.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
+                body = await _read(answer, most_bytes)
+                if answer.status in (_LIMITED, _BANNED):
+                    seconds = self.weights.refused(answer.status, answer.headers.get("Retry-After"))
+                    raise self._failed(url, f"asked too often; left alone for {seconds:g} s", answer.status, body)
+                if answer.status != 200:
+                    raise self._failed(url, f"answered {answer.status}", answer.status, body)
+        except (aiohttp.ClientError, OSError, TimeoutError) as e:
+            self.failures[type(e).__name__] += 1
+            raise RestError(url, f"no answer: {str(e) or type(e).__name__}") from None
+        if body is None:
+            self.failures["too large"] += 1
+            raise RestError(url, f"an answer of more than {most_bytes} bytes")
+        return body
+
+    def _failed(self, url: str, problem: str, status: int, body: bytes | None) -> RestError:
+        self.failures[str(status)] += 1
+        code, message = _CODE.search(body or b""), _MESSAGE.search(body or b"")
+        said = f": {message[1].decode(errors='replace')} ({int(code[1])})" if code and message else ""
+        return RestError(url, problem + said, status=status, code=int(code[1]) if code else 0)
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """The body; None where it is larger than ``limit``."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.content.iter_any():
+        size += len(piece)
+        if size > limit:
+            answer.close()
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)

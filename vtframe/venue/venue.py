@@ -1,0 +1,100 @@
+"""The venue: its instruments, desks and accounts, and the loop that moves them with its clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from vtframe.errors import InputError
+from vtframe.venue.account import Account, AccountTable
+from vtframe.venue.algo import AlgoBook
+from vtframe.venue.clock import VenueClock
+from vtframe.venue.desk import Desk
+from vtframe.venue.faults import Faults
+from vtframe.venue.hub import Hub
+from vtframe.venue.listen_keys import ListenKeys
+from vtframe.venue.listing import MARKETS, read_listing
+from vtframe.venue.place import Place
+from vtframe.venue.rate_limit import LIMITS, RateLimiter
+from vtframe.venue.settings import Settings
+from vtframe.venue.simulated import SimulatedEngine
+from vtframe.venue.stream import routes_with
+from vtframe.venue.tape import Tape
+
+_STEP_NS = 10_000_000  # a virtual clock moves in steps, so that instruments go together
+_MS = 1_000_000
+
+
+class Venue:
+    """Everything that does not know of HTTP."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = VenueClock(speed=settings.speed, virtual=settings.virtual)
+        self.faults = Faults(settings.seed)
+        self.hub = Hub(self.faults)
+        self.routes = routes_with(frozenset(settings.trade_routes))
+        self.places: dict[tuple[str, str], Place] = {}
+        self.accounts: dict[str, Account] = {}  # by API key
+        self.limiters = {market: RateLimiter(market, LIMITS[market]) for market in MARKETS}
+        now_ns = self.clock.now_ns()
+        for name in settings.instruments:
+            listing = read_listing(name)
+            key = listing.market, listing.symbol
+            if key in self.places:
+                raise InputError(f"instrument {name!r}", "listed twice")
+            engine = SimulatedEngine(listing, seed=settings.seed, regime=settings.regime, start_ns=now_ns)
+            self.places[key] = Place(listing, engine, Tape(listing, self.hub, self.faults, now_ns=now_ns))
+        self.desks = {
+            market: Desk(market, {place.listing.symbol: place for place in self.of_market(market)})
+            for market in ("spot", "usdm")
+        }
+        self.algos = AlgoBook(self.desks["usdm"])
+        self.listen_keys = {"usdm": ListenKeys("usdm", self.hub, settings.seed)}
+        for table in settings.accounts:
+            self.add_account(table)
+        for fault in settings.faults:
+            self.faults.add(fault)
+        self.advance()
+
+    def add_account(self, table: AccountTable) -> Account:
+        """Raises InputError where its key or name is taken."""
+        taken = [account for account in self.accounts.values() if table.name == account.name]
+        if table.api_key in self.accounts or taken:
+            raise InputError(f"account {table.name!r}", "its name or API key is another account's")
+        account = self.accounts[table.api_key] = Account(table, self.faults.carry)
+        return account
+
+    def of_market(self, market: str) -> list[Place]:
+        return [place for (name, _), place in self.places.items() if name == market]
+
+    def server_ms(self) -> int:
+        """The time that the venue tells."""
+        return self.clock.now_ns() // _MS + self.faults.skew_ms()
+
+    def advance(self) -> None:
+        """Bring every market up to now, book what that does to orders, and send what it makes."""
+        now_ns = self.clock.now_ns()
+        for (market, _), place in self.places.items():
+            if market in self.desks:
+                self.desks[market].bring_up(place, now_ns)
+            else:
+                place.advance(now_ns)
+        self.algos.trigger(now_ns)
+        self.faults.strike_sockets(self.hub.connections, now_ns / 1e9)
+        self.listen_keys["usdm"].expire(now_ns // _MS)
+        self.hub.flush()
+
+    def move(self, by_ns: int) -> None:
+        """Move a virtual clock, in steps."""
+        while by_ns > 0:
+            step = min(by_ns, _STEP_NS)
+            self.clock.advance(step)
+            self.advance()
+            by_ns -= step
+
+    async def run(self) -> None:
+        """Move with the clock until canceled; a virtual clock is moved by the control endpoint instead."""
+        pace_s = self.settings.pace_ms / 1000
+        while not self.clock.virtual:
+            self.advance()
+            await asyncio.sleep(pace_s)
