@@ -291,9 +291,8 @@ class Campaign:
                 await self.until(lambda counters=counters: self._grown(client, before, counters), name, 5.0)  # type: ignore[misc]
                 self.checked["faults"] += 1
             except TimeoutError:
-                self.problems.append(
-                    f"schedule {number} ({client.market}): {name} struck {hits[name]} times, in no counter; with {', '.join(chosen)}"
-                )
+                told = f"{name} struck {hits[name]} times, in no counter; with {', '.join(chosen)}"
+                self.problems.append(f"schedule {number} ({client.market}): {told}")
 
     def _grown(self, client: Client, before: Counter[str], counters: tuple[str, ...]) -> bool:
         now = client.counters()
