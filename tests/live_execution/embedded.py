@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from vtframe.clock import LiveClock
 
-KEY, SECRET = "vtframe-test-key", "vtframe-test-secret"  # noqa: S105 - of the venue's test account
+KEY, SECRET = "vtframe-test-key", "vtframe-test-secret"
 INSTRUMENTS = ("usdm:BTCUSDT", "spot:BTCUSDT")
 
 

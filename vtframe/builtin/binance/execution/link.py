@@ -37,6 +37,8 @@ _AGAIN_NS: Final = 100_000_000
 _AGAIN_MOST_NS: Final = 1_000_000_000
 _SILENCE_NS: Final = 2_000_000_000  # of user data on an order that was acknowledged
 _DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
+_AUDIT_NS: Final = 1_500_000_000  # between questions about one that should have ended
+_AUDIT_RESTING_NS: Final = 30_000_000_000  # and about one that works
 _PING_NS: Final = 10_000_000_000
 _CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
@@ -322,16 +324,23 @@ class Link:
         waited = now - one.sent_ns
         if not (one.acknowledged or one.reported or one.lost) and waited > self._timing.ack_timeout_ms * 1_000_000:
             self.tracker.lose(one.name, f"no answer within {self._timing.ack_timeout_ms} ms", now_ms)
-        elif not self._legs[-1].is_up:  # nobody hears of it
-            if not one.wanted:
-                self.tracker.want(one, "status", next_ns=now + _DEAF_NS)
         elif one.acknowledged and not one.reported and waited > _SILENCE_NS:
             one.reported = True  # once an order
             _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
             self._renew()
+        elif now - one.audited_ns > self._patience_ns(one):
+            one.audited_ns = now
+            if not one.wanted:
+                self.tracker.want(one, "status")
         ready = one.wanted and now >= one.next_ns and self._orders.is_up
         if ready and one.name not in self._questions and len(self._questions) < _MOST_QUESTIONS:
             self._question(one.name, self._ask(one))
+
+    def _patience_ns(self, one: Tracked) -> int:
+        """For how long nobody asks what became of an order: a report may be lost, and nothing tells that it was."""
+        if not self._legs[-1].is_up:
+            return _DEAF_NS
+        return _AUDIT_RESTING_NS if one.rests else _AUDIT_NS
 
     def _question(self, name: str, ask: Any) -> None:
         task = self._questions[name] = asyncio.create_task(ask)
@@ -361,6 +370,7 @@ class Link:
         except (TransportError, DecodeError) as e:
             _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))
         one.asked += 1
+        one.audited_ns = self._clock.monotonic_ns()
         one.next_ns = self._clock.monotonic_ns() + min(_AGAIN_NS << min(one.asked, 8), _AGAIN_MOST_NS)
 
     def _query(self, symbol: str, name: str) -> dict[str, str | int]:

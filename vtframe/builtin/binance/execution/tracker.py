@@ -23,7 +23,9 @@ from vtframe.domain import (
     OrderFilled,
     OrderLost,
     OrderRejected,
+    OrderType,
     SubmitOrder,
+    TimeInForce,
 )
 from vtframe.domain.fixed_point import to_fixed
 from vtframe.errors import DecodeError
@@ -41,6 +43,7 @@ class Tracked:
     __slots__ = (
         "acknowledged",
         "asked",
+        "audited_ns",
         "cancel_wanted",
         "claimed",
         "command",
@@ -74,10 +77,18 @@ class Tracked:
         self.wanted: Wanted = ""
         self.asked = 0  # times in a row
         self.next_ns = 0  # monotonic: when to ask
+        self.audited_ns = sent_ns  # monotonic: when it was asked for last
 
     @property
     def name(self) -> str:
         return self.command.client_order_id
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may work for long. Another has ended when the venue has matched it."""
+        command = self.command
+        waits = command.order_type is OrderType.LIMIT and command.time_in_force is TimeInForce.GTC
+        return waits and not self.cancel_wanted
 
 
 class Tracker:
