@@ -35,9 +35,9 @@ _QUERY_MARGIN_MS: Final = 1_000  # that a venue may take to find an order that i
 _MOST_QUESTIONS: Final = 4  # at a time
 _AGAIN_NS: Final = 100_000_000
 _AGAIN_MOST_NS: Final = 1_000_000_000
-_SILENCE_NS: Final = 2_000_000_000  # of user data on an order that was acknowledged
+_SILENCE_NS: Final = 1_500_000_000  # of user data on an order that was acknowledged
 _DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
-_AUDIT_NS: Final = 1_500_000_000  # between questions about one that should have ended
+_AUDIT_NS: Final = 2_000_000_000  # between questions about one that should have ended
 _AUDIT_RESTING_NS: Final = 30_000_000_000  # and about one that works
 _PING_NS: Final = 10_000_000_000
 _CLOCK_S: Final = 60.0
@@ -272,11 +272,7 @@ class Link:
 
     def _refused(self, kind: str, name: str, refusal: VenueError) -> None:
         now_ms = self._server.now_ms()
-        refusal.words = self._signer.scrubbed(refusal.words)
-        if refusal.limited:
-            self._limits.refuse(refusal, now_ms)
-        if refusal.code == CLOCK:
-            self._tasks.append(asyncio.create_task(self._measure()))
+        self._learn(refusal)
         if kind == PLACE:
             self.tracker.refuse(name, refusal, now_ms)
             return
@@ -285,6 +281,14 @@ class Link:
             if refusal.code != CANCEL_REJECTED:
                 _log.warning("the cancel of %s was refused: %d %s", name, refusal.code, refusal.words)
             self.tracker.want(one, "status")
+
+    def _learn(self, refusal: VenueError) -> None:
+        """What a refusal says beside the request that it refuses."""
+        refusal.words = self._signer.scrubbed(refusal.words)
+        if refusal.limited:
+            self._limits.refuse(refusal, self._server.now_ms())
+        if refusal.code == CLOCK:
+            self._tasks.append(asyncio.create_task(self._measure()))
 
     def _cancel(self, one: Tracked) -> None:
         self._canceled[one.name] = self._clock.monotonic_ns()
@@ -364,9 +368,8 @@ class Link:
             if e.code == NO_SUCH_ORDER:
                 self.tracker.missing(name, asked_after=asked_after, ts_ms=self._server.now_ms())
             else:
-                _log.warning("the question for %s was refused: %d %s", name, e.code, self._signer.scrubbed(e.words))
-                if e.limited:
-                    self._limits.refuse(e, self._server.now_ms())
+                self._learn(e)
+                _log.warning("the question for %s was refused: %d %s", name, e.code, e.words)
         except (TransportError, DecodeError) as e:
             _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))
         one.asked += 1
