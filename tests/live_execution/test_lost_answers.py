@@ -216,7 +216,7 @@ def test_user_data_that_is_silent_on_an_acknowledged_order_is_made_anew() -> Non
         await trader.until(lambda: trader.events(name) == ["OrderAccepted"], "the acknowledgement")
         await trader.until_status(name, S.FILLED)
         assert trader.position == 1
-        assert trader.adapter._link.counts()["reconnects"] == 1
+        assert trader.adapter.report()["reconnects"] == 1
 
     trading(scenario, "usdm")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Protocol, final
 
 from numpy.typing import NDArray
@@ -108,6 +108,10 @@ class ExecutionAdapter(Part):
         """What tells the account apart, nothing secret in it; two lanes of one account do not share an instrument. Empty
         where there is none (paper)."""
         return ""
+
+    def report(self) -> Mapping[str, Any]:
+        """What it has to tell of itself, plain data for the report; asked a few times a minute, and at the end."""
+        return {}
 
     def start(self, context: ExecutionContext) -> None:
         raise NotImplementedError

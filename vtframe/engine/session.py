@@ -245,8 +245,14 @@ class Session:
             damaged_at=list(self.engine.damaged_at),
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
+            **({"execution": told} if (told := self._adapters()) else {}),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
+
+    def _adapters(self) -> dict[str, dict[str, Any]]:
+        """By lane, what adapters tell of themselves."""
+        told = {lane.lane_id: dict(lane.adapter.report()) for lane in self.lanes}
+        return {lane: report for lane, report in told.items() if report}
 
     def _unrealized(self) -> dict[str, str]:
         """Gross profit of what is still held, halfway between bid and ask, by settlement currency; decimal text."""

@@ -161,12 +161,14 @@ class Link:
         await self._api.close()
         await self.rest.close()
 
-    def counts(self) -> dict[str, int]:
+    def report(self) -> dict[str, Any]:
         return {
             "repeated": self.tracker.repeated,
             "foreign": self.tracker.foreign,
             "limited": self._limits.refused,
             "reconnects": sum(leg.reconnects for leg in self._legs),
+            "clock_offset_ms": round(self._server.offset_ns / 1e6, 3),
+            "clock_error_ms": round(self._server.error_ms(), 3),
         }
 
     async def _open_orders(self) -> None:
