@@ -245,7 +245,7 @@ class Session:
             damaged_at=list(self.engine.damaged_at),
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
-            **({"execution": told} if (told := self._adapters()) else {}),
+            execution=self._adapters(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 
