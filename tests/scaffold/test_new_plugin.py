@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from fresh_environment import FreshEnvironment
 
 from vtframe.cli.main import cli
-from vtframe.testing import CODEC_CHECKS, FEATURE_CHECKS
+from vtframe.testing import CODEC_CHECKS, FEATURE_CHECKS, FEED_CHECKS
 
-KINDS = ("feature", "codec", "strategy", "risk-policy")
+KINDS = ("feature", "codec", "feed", "strategy", "risk-policy")
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +39,14 @@ def test_what_is_written_is_installed_by_pip_tested_and_checked_elsewhere(tmp_pa
     # the laws are tried below, by the command; that the written tests try them too is seen in test_new_parts.py
     tested = fresh.run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not keeps_the_laws")
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert f" passed, {len(FEATURE_CHECKS) + len(CODEC_CHECKS)} deselected" in tested.stdout
+    assert f" passed, {len(FEATURE_CHECKS) + 2 * len(CODEC_CHECKS) + len(FEED_CHECKS)} deselected" in tested.stdout
 
     checked = fresh.vtframe(tmp_path, "plugins", "check", "my_part", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     found = Counter((one["kind"], one["outcome"]) for one in json.loads(checked.stdout))
     assert found["feature", "kept"] == len(FEATURE_CHECKS)
     assert found["codec", "kept"] == len(CODEC_CHECKS)
+    assert found["feed", "kept"] == len(FEED_CHECKS)
     assert {outcome for _, outcome in found} <= {"kept", "not tried"}
 
     (tmp_path / "vtframe.toml").write_text('[vtframe]\nplugins = ["my_part"]\n')

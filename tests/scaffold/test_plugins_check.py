@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from vtframe.cli.main import cli
-from vtframe.testing import CODEC_CHECKS, FEATURE_CHECKS
+from vtframe.testing import CODEC_CHECKS, FEATURE_CHECKS, FEED_CHECKS, FeedCase, plugin_check
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,25 @@ def test_a_codec_is_tried_on_its_examples_or_on_a_recording(tmp_path: Path, data
         found = verdicts("binance", "--recording", str(data / "binance" / file))
         of_codec = {key: said for key, said in found.items() if key[1]}  # parts of other kinds have this name, and no laws
         assert of_codec == {("binance", law): "kept" for law in names(CODEC_CHECKS)}
+
+
+def test_a_feed_is_tried_against_its_example_venue_over_real_sockets() -> None:
+    CliRunner().invoke(cli, ["new", "feed", "my_live"])
+    assert verdicts("my_live.py") == {("my_live", law): "kept" for law in names((*FEED_CHECKS, *CODEC_CHECKS))}
+
+
+def test_a_feed_that_misses_a_gap_and_one_without_a_venue_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin_check, "FeedCase", partial(FeedCase, wait_s=1.0))
+    CliRunner().invoke(cli, ["new", "feed", "my_live"])
+    text = (tmp_path / "my_live.py").read_text()
+    (tmp_path / "my_live.py").write_text(text.replace("SequenceRule.INCREMENT", "SequenceRule.NONE"))
+    result = run("my_live.py")
+    assert result.exit_code == 1
+    assert "broken    gap is an event: within 1 s it did not come to this: a lost message of every book" in result.output
+    assert "Traceback" not in result.output
+    result = run("market")
+    assert result.exit_code == 1
+    assert "not tried: it has no example(), a venue on loopback to try it against" in result.output
 
 
 SILENT = """

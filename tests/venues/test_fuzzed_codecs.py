@@ -12,7 +12,7 @@ import pytest
 FRAMES = 20_000
 
 
-@pytest.mark.parametrize("codec", ["binance", "bybit", "coinbase", "kraken", "okx"])
+@pytest.mark.parametrize("codec", ["binance", "bybit", "coinbase", "kraken", "okx", "vectrade"])
 def test_no_mutated_message_makes_a_codec_read_outside_it_or_differ_from_its_twin(codec: str, root: Path) -> None:
     """Kernels with checks are kept apart from those without (tests/scan), so that they need not be compiled every time."""
     command = [sys.executable, str(root / "benchmarks" / "fuzz_codecs.py"), codec, "--child", "--frames", str(FRAMES)]

@@ -1,4 +1,4 @@
-"""The four codecs as what they are: distributions of their own, which need nothing of vtframe but its API."""
+"""The codecs outside the box as what they are: distributions of their own, which need nothing of vtframe but its API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptofeed_files import json_lines
 
-VENUES = ("kraken", "coinbase", "okx", "bybit")
+VENUES = ("kraken", "coinbase", "okx", "bybit", "vectrade")
 
 
 @pytest.mark.parametrize("venue", VENUES)

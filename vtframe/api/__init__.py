@@ -1,12 +1,15 @@
 """What a plugin needs, and all that a plugin may import besides ``vtframe.domain`` and ``vtframe.testing``."""
 
 from vtframe.api.calibration import Calibrator
+from vtframe.api.example_venue import ExampleVenue
 from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink
 from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
 from vtframe.api.graph import Graph, Node
 from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
+from vtframe.api.link import Link, Upkeep, lost
 from vtframe.api.model import BundleInfo, Head, InputFeature, Label, Model, ModelBackend, TrainingColumn, calibrated
 from vtframe.api.part import Part
+from vtframe.api.resync import Resync
 from vtframe.api.risk import RiskContext, RiskPolicy
 from vtframe.api.sink import (
     MarketBlock,
@@ -39,6 +42,7 @@ from vtframe.errors import (
     VtframeError,
 )
 from vtframe.sampling import Sampling
+from vtframe.transport import Connection, Receiver, TransportError, connect
 from vtframe.wire.numbers_seen import NumbersSeen
 from vtframe.wire.plain import fixed, fixed_number, instant, written_decimals
 
@@ -55,8 +59,10 @@ __all__ = [
     "Clock",
     "Codec",
     "ConfigError",
+    "Connection",
     "DecodeError",
     "Delta",
+    "ExampleVenue",
     "ExecutionAdapter",
     "ExecutionContext",
     "ExecutionSink",
@@ -74,6 +80,7 @@ __all__ = [
     "KernelError",
     "Label",
     "LaneView",
+    "Link",
     "MarketBlock",
     "MarketInfo",
     "Model",
@@ -91,8 +98,10 @@ __all__ = [
     "ReceivedDamage",
     "ReceivedMessage",
     "ReceivedRecords",
+    "Receiver",
     "RecordingError",
     "RestingOrder",
+    "Resync",
     "RiskContext",
     "RiskPolicy",
     "RowBlock",
@@ -104,8 +113,11 @@ __all__ = [
     "Top",
     "Trade",
     "TrainingColumn",
+    "TransportError",
+    "Upkeep",
     "VtframeError",
     "calibrated",
+    "connect",
     "fixed",
     "fixed_number",
     "floats",
@@ -113,5 +125,6 @@ __all__ = [
     "hookspec",
     "instant",
     "ints",
+    "lost",
     "written_decimals",
 ]

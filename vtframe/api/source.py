@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from vtframe.api.example_venue import ExampleVenue
 from vtframe.api.part import Part
 from vtframe.clock import Clock
 from vtframe.domain import BookState, ChecksumRule, Instrument, Records, SequenceRule
@@ -185,5 +186,18 @@ class Feed(Part):
         """Numbers for ``feed`` of report.json; asked from time to time, and at the end."""
         return {}
 
+    @classmethod
+    def example(cls) -> ExampleVenue | None:
+        """A venue on loopback that ``vtframe plugins check`` tries the laws of feeds against; None where there is none.
+
+        Import what it needs here: a feed is loaded by every command, its example by few.
+        """
+        return None
+
     async def run(self, sink: FeedSink) -> None:
+        """Deliver until the data ends or the sink is stopping.
+
+        ``ts_recv`` never goes back on a connection, whatever the machine's clock does. A message that is lost makes a GAP: by
+        its sequence, or by a STATUS frame that says so.
+        """
         raise NotImplementedError

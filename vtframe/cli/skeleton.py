@@ -32,6 +32,14 @@ KINDS = {
         "\n# The sidecar of a recording names its venue: then the codec reads it.\n",
         has_laws=True,
     ),
+    "feed": Kind(
+        "feed",
+        "register_feeds",
+        "Feed",
+        "Feed",
+        '\n[feed]\nuse = "{name}"\nurl = "ws://..."\nsymbols = ["BTC-USD"]\n',
+        has_laws=True,
+    ),
     "model-backend": Kind(
         "model backend",
         "register_model_backends",

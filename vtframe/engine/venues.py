@@ -13,7 +13,7 @@ from vtframe.clock import LiveClock
 from vtframe.domain import OrderEvent, OrderLost
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
-from vtframe.errors import JournalError, PluginError, VtframeError
+from vtframe.errors import PluginError, VtframeError
 
 _INSISTED_S: Final = 0.5  # that adapters have to close where somebody insists
 NO_END: Final = "no end was reported before the session stopped"
@@ -85,13 +85,10 @@ class Venues:
         if not self._lanes:
             return
         patient = kind is None or issubclass(kind, Exception)
-        with contextlib.suppress(JournalError):  # it is told by the session's own stop
-            self._engine.note_stop()
-        for lane in self._lanes:
-            try:
-                lane.wind_down(self._engine.stop_reason or "stop")
-            except Exception as e:  # noqa: BLE001 - the journal's trouble is raised by the session's own stop; the others go on
-                _log.error("lane %s could not be wound down in order", lane.lane_id, exc_info=e)
+        try:
+            self._engine.wind_down(self._engine.stop_reason or "stop")
+        except Exception as e:  # noqa: BLE001 - the journal's trouble is raised by the session's own stop; the others go on
+            _log.error("the lanes could not be wound down in order", exc_info=e)
         await self._close(None if patient else _INSISTED_S)
         now = LiveClock().now_ns()
         for lane in self._lanes:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from vtframe.api import Codec, Feature, ModelBackend, VtframeError
+from vtframe.api import Codec, Feature, Feed, ModelBackend, VtframeError
 from vtframe.builtin.recorded.identity import identify
 from vtframe.domain import Instrument
 from vtframe.plugins import Entry
@@ -20,6 +20,8 @@ from vtframe.testing.backend_laws import BACKEND_CHECKS
 from vtframe.testing.codec_case import CodecCase
 from vtframe.testing.codec_laws import CODEC_CHECKS
 from vtframe.testing.feature_laws import FEATURE_CHECKS
+from vtframe.testing.feed_case import FeedCase
+from vtframe.testing.feed_laws import FEED_CHECKS
 from vtframe.testing.verdict import LawBroken
 
 MESSAGES = 2000  # of a recording; enough to hold every type of a busy venue
@@ -48,6 +50,8 @@ def check_part(entry: Entry, *, recording: Path | None = None) -> Iterator[Verdi
         yield from _check_codec(entry, recording)
     elif issubclass(entry.cls, ModelBackend):
         yield from _check_backend(entry)
+    elif issubclass(entry.cls, Feed):
+        yield from _check_feed(entry)
     else:
         yield _not_tried(entry, f"a {entry.kind} has no laws yet")
 
@@ -104,6 +108,15 @@ def _check_backend(entry: Entry) -> Iterator[Verdict]:
         return
     case = BackendCase(make=entry.cls)
     for law in BACKEND_CHECKS:
+        yield _apply(entry, law, case)
+
+
+def _check_feed(entry: Entry) -> Iterator[Verdict]:
+    if entry.cls.example() is None:
+        yield _not_tried(entry, "it has no example(), a venue on loopback to try it against")
+        return
+    case = FeedCase(venue=entry.cls.example)
+    for law in FEED_CHECKS:
         yield _apply(entry, law, case)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from ssl import SSLContext
 from typing import Any
 
@@ -108,6 +110,7 @@ async def connect(
     except ImportError:
         raise TransportError(url, "picows is not installed; pip install 'vtframe[fast]', or use websockets") from None
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    made: list[socket.socket] = []
     try:
         transport, _ = await picows.ws_connect(
             _listener(receiver, now_ns, over, limit),
@@ -115,10 +118,38 @@ async def connect(
             ssl_context=ssl,
             extra_headers=dict(headers or {}),
             max_frame_size=limit,
+            max_redirects=0,  # headers may hold a key, and it is for this address alone
+            socket_factory=partial(_connected, made),
         )
+    except asyncio.CancelledError:
+        for one in made:  # picows leaves it open, and its transport with it, which sees this as the end
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        raise
     except (OSError, picows.WSError, TimeoutError) as e:
         raise TransportError(url, f"cannot connect: {e}") from None
     return PicowsConnection(url, transport, over, asyncio.create_task(_end(transport)))
+
+
+async def _connected(made: list[socket.socket], place: Any) -> socket.socket:
+    """A socket to the first address of ``place`` that can be reached; it is noted in ``made``. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    problem: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM):
+        one = socket.socket(family, kind, protocol)
+        one.setblocking(False)  # noqa: FBT003 - the socket module takes it so
+        try:
+            await loop.sock_connect(one, address)
+        except OSError as e:
+            one.close()
+            problem = e
+        except asyncio.CancelledError:
+            one.close()
+            raise
+        else:
+            made.append(one)
+            return one
+    raise problem or OSError(f"{place.host} has no address")
 
 
 async def _end(transport: Any) -> None:

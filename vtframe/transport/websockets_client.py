@@ -37,6 +37,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
+        self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # who gave up waiting does not ask
         self._over: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -96,12 +97,16 @@ class WebsocketsConnection(asyncio.Protocol):
             self._flush()
         await self._wait_over()
 
+    def abort(self) -> None:
+        """End it at once, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def _wait_over(self) -> None:
         try:
             await asyncio.wait_for(asyncio.shield(self._over), _CLOSE_S)
         except TimeoutError:
-            if self._transport is not None:
-                self._transport.abort()
+            self.abort()
             await self._over
 
     def _take(self, frame: Frame, ts_recv: int) -> None:
@@ -168,4 +173,7 @@ async def connect(
         await connection.opened
     except WebSocketException as e:
         raise TransportError(url, f"cannot connect: {e}") from None
+    except asyncio.CancelledError:
+        connection.abort()  # nobody will: who asked for it is gone
+        raise
     return connection

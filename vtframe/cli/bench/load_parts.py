@@ -1,4 +1,4 @@
-"""Parts of the bench under load: a market in real time at a given rate, and a model that takes a given time."""
+"""Parts of benches: markets in real time at a given rate, and a model that takes a given time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vtframe.api import BundleInfo, Feed, FeedSink, Model, ModelBackend, hookimpl
 from vtframe.builtin.market.feed import EmbeddedMarket
 from vtframe.clock import LiveClock
-from vtframe.domain import Records
+from vtframe.domain import FrameKind, Records
 
 
 class PacedMarket(EmbeddedMarket):
@@ -49,6 +49,36 @@ class PacedMarket(EmbeddedMarket):
             await asyncio.sleep(0)
 
 
+class SteadyMarket(EmbeddedMarket):
+    """The embedded market's frames at a rate that never changes: one depth frame, with the trade that made it, every
+    1 / ``rows_per_s`` seconds, so that rows of ``every = "frame"`` come like a clock. What is behind is caught up."""
+
+    name = "bench_steady"
+    market_time: ClassVar[bool] = False
+
+    rows_per_s: Annotated[int, Meta(ge=1)] = 100
+
+    async def run(self, sink: FeedSink) -> None:
+        """Until somebody stops the session."""
+        (market,) = self._markets
+        records, clock = Records(frames=64), LiveClock()
+        began, sent = time.perf_counter(), 0
+        while not sink.stopping:
+            wait = began + sent / self.rows_per_s - time.perf_counter()
+            if wait > 0:
+                await asyncio.sleep(wait)
+                continue
+            records.clear()
+            while records.n_frames == 0 or records.frames["kind"][records.n_frames - 1] == FrameKind.TRADE:
+                market.generate(records, frames=1)
+            now = clock.now_ns()
+            records.frames["ts_recv"][: records.n_frames] = now
+            records.events["ts_event"][: records.n_events] = now - 1_000_000
+            sent += 1
+            sink.on_records(records)
+            await asyncio.sleep(0)
+
+
 class _Timed:
     def __init__(self, seconds: float, outputs: int) -> None:
         self._seconds = seconds
@@ -77,7 +107,7 @@ class TimedBackend(ModelBackend):
 
 @hookimpl
 def register_feeds() -> Sequence[type[Feed]]:
-    return (PacedMarket,)
+    return (PacedMarket, SteadyMarket)
 
 
 @hookimpl
