@@ -12,11 +12,19 @@ import pytest
 from order_venue import KEY, SECRET, ScriptedVenue
 from sessions import configure, finish, records, report_in, serving, start, wait_for
 
+from vtframe.assemble.decisions import DecisionRun
 from vtframe.assemble.session import Wishes, assemble
-from vtframe.domain import InputKind, OrderFilled, OrderLost
+from vtframe.domain import OrderFilled, OrderLost
 from vtframe.errors import JournalWriteError
 from vtframe.journal import JournalWriter
-from vtframe.journal.records import InputArrived, OrderApproved, OrderEventArrived, OrderReported
+from vtframe.journal.records import EntriesChanged, OrderApproved, OrderEventArrived, OrderReported
+
+
+def decided_again(session: Path) -> None:
+    """What the journal has of the venue leads to the same decisions, without a venue."""
+    found = DecisionRun(session).run()
+    assert found.passed, (found.first_difference, found.problems)
+    assert found.decisions == found.compared == found.identical > 3
 
 
 def test_a_session_trades_and_ends_with_the_venues_position(root: Path, tmp_path: Path) -> None:
@@ -36,6 +44,7 @@ def test_a_session_trades_and_ends_with_the_venues_position(root: Path, tmp_path
     assert report["counts"]["fills"] == sum(len(order.trades) for order in venue.orders.values())
     assert report["pnl"]["BNB"]["fees"] == pytest.approx(0.01 * report["counts"]["fills"])
     assert report["pnl"]["USDT"]["fees"] == 0
+    decided_again(session)
 
 
 def test_every_event_of_the_venue_is_a_numbered_input_before_anything_follows_from_it(root: Path, tmp_path: Path) -> None:
@@ -137,13 +146,15 @@ def test_a_connection_that_is_lost_and_comes_back_is_in_the_journal_and_trading_
         assert code == 0, err
         held = Decimal(report_in(out)["lanes"]["demo"]["positions"].get("BTCUSDT@binance_usdm", "0"))
         assert held == venue.position()
-    texts = [one.text for one in records(session) if isinstance(one, InputArrived) and one.kind == InputKind.CONNECTION]
-    assert any("entries closed: the connection for" in text for text in texts)
-    assert "lane demo: entries open" in texts
+    changes = [one for one in records(session) if isinstance(one, EntriesChanged)]
+    assert changes[0].reason.startswith("the connection for")
+    assert {one.allowed for one in changes} == {False, True}
+    assert {one.lane for one in changes} == {"demo"}
     fills = [one for one in records(session) if isinstance(one, OrderReported) and isinstance(one.event, OrderFilled)]
     assert len(fills) > 1
     placed = [params["newClientOrderId"] for method, params in venue.seen if method == "order.place"]
     assert len(placed) == len(set(placed))
+    decided_again(session)
 
 
 def test_a_session_that_cannot_log_on_says_why_and_sends_nothing(root: Path, tmp_path: Path) -> None:

@@ -55,11 +55,15 @@ class BookReader(Protocol):
         ...
 
 
-class ExecutionSink(Protocol):
-    """Where an adapter reports what the venue says. What a ``live`` adapter reports is a numbered, journalled input, handled
-    before the call returns: it reports in the session's event loop, and never from within ``submit`` or ``cancel``."""
+class OrderSink(Protocol):
+    """Where what becomes of orders is told."""
 
     def on_order_event(self, event: OrderEvent) -> None: ...
+
+
+class ExecutionSink(OrderSink, Protocol):
+    """Where an adapter reports what the venue says. What a ``live`` adapter reports is a numbered, journalled input, handled
+    before the call returns: it reports in the session's event loop, and never from within ``submit`` or ``cancel``."""
 
     def on_entries(self, *, allowed: bool, reason: str = "") -> None:
         """Whether orders that open a position can be sent from here on; they are denied meanwhile, with ``reason``. Orders
