@@ -34,7 +34,7 @@ def venue() -> Iterator[Embedded]:
 
 
 @pytest.fixture(autouse=True)
-def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+def embedded_keys(planted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VENUE_KEY", KEY)
     monkeypatch.setenv("VENUE_SECRET", SECRET)
 

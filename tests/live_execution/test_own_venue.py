@@ -85,5 +85,5 @@ def test_a_configuration_at_the_embedded_venue_is_checked_without_one(config: Pa
 
 def test_a_venue_that_cannot_start_says_why() -> None:
     feed = {"use": "binance", "url": "embedded", "market": "usdm", "instruments": ["NOSUCHTHING"]}
-    with pytest.raises(SessionError, match="the embedded venue: did not start: .*NOSUCHTHING"), own_venue({"feed": feed}):
+    with pytest.raises(SessionError, match=r"the embedded venue: did not start: .*NOSUCHTHING"), own_venue({"feed": feed}):
         pass
