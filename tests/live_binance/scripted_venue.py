@@ -104,6 +104,7 @@ class ScriptedVenue:
         self.symbols: dict[str, dict[str, Any]] = {symbol: self.listing(symbol) for symbol in symbols}
         self.wrong_route: set[str] = set()  # kinds that are acknowledged and silent
         self.weight = 0
+        self.weight_of_depth = 50
         self.interval_s = 0.005
         self.quiet: set[str] = set()  # symbols that do not move
         self._loop = asyncio.new_event_loop()
@@ -192,7 +193,7 @@ class ScriptedVenue:
         self.counts["depth"] += 1
         if self.on_request is not None and (answer := await self.on_request(request)) is not None:
             return answer
-        self.weight += 50
+        self.weight += self.weight_of_depth
         headers = {"X-MBX-USED-WEIGHT-1M": str(self.weight)}
         return web.json_response(self.snapshot(request.query["symbol"]), headers=headers)
 

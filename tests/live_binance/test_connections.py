@@ -1,4 +1,4 @@
-"""Connections that are replaced, doubled, shut down by the venue, or limited by it: no message is lost, and none comes twice."""
+"""Connections that are replaced, doubled, shut down or limited by the venue: no message is lost, and none comes twice."""
 
 from __future__ import annotations
 
@@ -138,6 +138,7 @@ def test_streams_beyond_a_connections_limit_get_another_and_requests_keep_the_ve
 
     with ScriptedVenue("usdm", symbols) as venue:
         venue.interval_s = 0.1
+        venue.weight_of_depth = 5
         run = Run(venue, snapshot_levels=50, streams=("depth", "bookTicker"), silence_s=5.0)
         asked: list[list[int]] = []
 
@@ -177,7 +178,7 @@ def test_nobody_there_is_told_and_tried_until_somebody_is() -> None:
 
     refuse: list[bool] = []
     with ScriptedVenue("spot") as venue:
-        venue.on_subscribe = lambda client, said: (
+        venue.on_subscribe = lambda _, said: (
             {"error": {"code": 3, "msg": "busy"}, "id": said["id"]} if refuse else {"result": None, "id": said["id"]}
         )
         desk = Run(venue)(during)

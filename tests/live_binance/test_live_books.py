@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from desk import Desk, Run
+from desk import Run
 from scripted_venue import Client, ScriptedVenue
 
 from vtframe.domain import BookState
@@ -86,7 +86,7 @@ def test_a_message_that_comes_twice_is_no_gap() -> None:
         await run.right()
 
     with ScriptedVenue("usdm") as venue:
-        venue.on_send = lambda client, stream, text: [text, text]
+        venue.on_send = lambda _client, _stream, text: [text, text]
         desk = Run(venue)(during)
     assert desk.states == [[SYNCING, LIVE]]
     assert desk.feed.report()["duplicates"] > 80
@@ -308,6 +308,6 @@ def test_a_rest_answer_is_delivered_in_an_envelope_as_it_was_received() -> None:
         desk = Run(venue)(during)
     envelopes = [json.loads(data) for data in desk.messages if b"@depthSnapshot" in data]
     assert sorted(one["stream"] for one in envelopes) == ["btcusd_perp@depthSnapshot", "ethusd_perp@depthSnapshot"]
-    assert all(list(one["data"])[0] == "lastUpdateId" for one in envelopes)
+    assert all(next(iter(one["data"])) == "lastUpdateId" for one in envelopes)
     fallbacks = desk.codec.fallbacks
     assert not fallbacks or set(fallbacks) == {"another first member"}, fallbacks

@@ -183,7 +183,7 @@ def test_what_the_venue_said_last_serves_while_it_does_not_answer(tmp_path: Path
         assert desk.instruments[0].symbol == "BTCUSDT"
         assert "answered 503" in desk.said[0]
         assert "using what it said 0.0 hours ago" in desk.said[0]
-        with pytest.raises(ConfigError, match="no instruments: .*answered 503"):
+        with pytest.raises(ConfigError, match=r"no instruments: .*answered 503"):
             Desk(BinanceFeed(**settings | {"cache": "other"}), tmp_path)
         (file,) = (tmp_path / "kept").iterdir()
         file.write_bytes(b"{damaged")
@@ -196,7 +196,7 @@ def test_a_look_asks_nobody(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
     assert [one.symbol for one in BinanceFeed(instruments=("BTCUSDT",), url=nowhere).look(context)] == ["BTCUSDT"]
     assert BinanceFeed(instruments=("NEWUSDT",), url=nowhere).look(context) == ()
-    with pytest.raises(ConfigError, match="no instruments: .*no answer"):
+    with pytest.raises(ConfigError, match=r"no instruments: .*no answer"):
         BinanceFeed(instruments=("BTCUSDT",), url=nowhere).open(context)
 
 

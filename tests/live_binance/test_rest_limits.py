@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -139,6 +140,6 @@ def test_a_book_waits_out_the_venues_refusal_and_is_live_afterwards() -> None:
     report = desk.feed.report()
     assert report["rest"]["refused"] == {"429": 2}
     assert report["rest"]["weight_used"] == 50
-    assert all(later - earlier >= 0.95 for earlier, later in zip(asked, asked[1:], strict=False))
+    assert all(later - earlier >= 0.95 for earlier, later in itertools.pairwise(asked))
     assert desk.states == [[BookState.SYNCING, BookState.LIVE]]
     assert sum("left alone for 1 s: Too many requests. (-1003)" in one for one in desk.damage) == 2

@@ -25,6 +25,7 @@ import msgspec
     type=click.Choice(["real", "virtual"]),
     help="virtual: time moves only by POST /venue/clock, and the same requests get the same bytes.",
 )
+@click.option("--fault", "faults", multiple=True, help="Such as 'kind=drop share=0.01 stream=*@depth*'. Repeatable.")
 @click.option(
     "--trade-route",
     type=click.Choice(["public", "market", "both"]),

@@ -19,6 +19,7 @@ from vtframe.api import Feed, FeedSink, SessionInfo
 from vtframe.clock import Clock, LiveClock
 from vtframe.domain import Verdict
 from vtframe.engine.engine import Engine
+from vtframe.engine.headroom import Headroom
 from vtframe.engine.lane import Lane
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.main_loop import run_loop
@@ -104,6 +105,8 @@ class Session:
         self.reason = ""
         self.began_ns = 0  # monotonic
         self.lifecycle = lifecycle
+        self.headroom = Headroom()
+        self._live = not feed.market_time and not engine.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._started = started
         self._stopped = stopped
@@ -212,6 +215,8 @@ class Session:
         self.verdicts.poll()
 
     def _keep_house(self) -> None:
+        if self._live:
+            self.headroom.look()
         self.row_log.poll()
         self.meters.fold()
         if time.perf_counter_ns() >= self._checkpoint_due:
@@ -238,6 +243,7 @@ class Session:
             first_prediction_at_ns=self._first_prediction_at_ns(),
             damaged_at=list(self.engine.damaged_at),
             feed=dict(self.feed.report()),
+            headroom=self.headroom.report(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 

@@ -6,7 +6,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -42,10 +44,17 @@ class Listener(Protocol):
     def __call__(self, event: str) -> None: ...
 
 
+class Carry(Protocol):
+    """Brings an event to a listener; where the venue's faults come in."""
+
+    def __call__(self, market: str, tell: Callable[[], None], /, *, is_fill: bool) -> None: ...
+
+
 class Account:
     """One account of the venue."""
 
-    def __init__(self, table: AccountTable) -> None:
+    def __init__(self, table: AccountTable, carry: Carry) -> None:
+        self._carry = carry
         self.name = table.name
         self.api_key = table.api_key
         self.wallet = Wallet(table.spot)
@@ -70,10 +79,10 @@ class Account:
         expected = hmac.new(self._secret, payload.encode(), hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected, signature.lower())
 
-    def tell(self, market: str, event: str) -> None:
+    def tell(self, market: str, event: str, *, is_fill: bool = False) -> None:
         """An event of this account on ``market``."""
         for listener in list(self.listeners[market].values()):
-            listener(event)
+            self._carry(market, partial(listener, event), is_fill=is_fill)
 
 
 def _is_hex(signature: str) -> bool:

@@ -62,5 +62,10 @@ class Operation(NamedTuple):
     security: Security = Security.SIGNED
     is_order: bool = False  # it counts against the limit on new orders
 
+    @property
+    def name(self) -> str:
+        """Of what answers: faults call it so."""
+        return self.answer.__name__.lstrip("_")
+
     def weigh(self, asked: Asked) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(asked)

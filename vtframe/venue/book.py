@@ -74,6 +74,18 @@ class VenueBook:
                 return reached, bids, asks
         return None
 
+    def before(self, changes: int) -> tuple[int, Levels, Levels]:
+        """The book as it was so many changes ago, or as far back as it is known; with its update id."""
+        if not changes:
+            return self.update_id, self.bids, self.asks
+        wanted = self.oldest_id
+        for segment in reversed(self._history):
+            if len(segment.changes) > changes:
+                wanted = segment.changes[-1 - changes][0]
+                break
+            changes -= len(segment.changes)
+        return self.at(wanted) or (self.update_id, self.bids, self.asks)
+
     @property
     def oldest_id(self) -> int:
         """The first update id that ``at`` still knows."""

@@ -13,34 +13,73 @@ _numbers = itertools.count(1)
 class Connection:
     """Never waits: what the socket does not take stays in the transport's buffer, up to ``limit`` bytes."""
 
-    def __init__(self, transport: asyncio.Transport, *, path: str, combined: bool, limit: int) -> None:
+    def __init__(self, transport: asyncio.Transport, *, market: str, path: str, combined: bool, limit: int) -> None:
         self.number = next(_numbers)
+        self.market = market
         self.path = path
         self.combined = combined
         self.streams: list[str] = []  # as subscribed, for LIST_SUBSCRIPTIONS
         self.sent = 0
         self.closed = False
+        self.deaf = False  # half open: nothing goes in or out, and the socket stays
         self.slow = False  # it was dropped because it did not read
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
         self._limit = limit
         self._waiting: list[bytes] = []
+        self._bytes = 0  # in ``_waiting``
+        self._held: list[bytes] = []  # frames that come after the next one
+        self._stalled = False
+        self._silent_until = 0.0
 
     def send(self, message: Message) -> None:
         """A stream's message; it leaves with the next ``flush``."""
-        self._waiting.append(message.framed(combined=self.combined))
+        self.send_raw(message.framed(combined=self.combined))
+
+    def send_raw(self, framed: bytes) -> None:
+        """A stream's message as bytes."""
+        if self._silent_until and self._loop.time() < self._silent_until:
+            return
+        self._add(framed)
         self.sent += 1
+        if self._held:
+            held, self._held = self._held, []
+            for one in held:
+                self._add(one)
 
     def send_text(self, text: bytes) -> None:
         """An answer, after everything that was sent before it."""
         self.send_frame(frame(text, TEXT))
 
     def send_frame(self, data: bytes) -> None:
-        self._waiting.append(data)
+        self._add(data)
         self.flush()
 
+    def hold(self, framed: bytes) -> None:
+        """A message that comes after the next one."""
+        self._held.append(framed)
+
+    def stall(self, seconds: float) -> None:
+        """Nothing leaves for so long; then everything does, in order."""
+        if not self._stalled:
+            self._stalled = True
+            self._loop.call_later(seconds, self._go_on)
+
+    def silence(self, seconds: float) -> None:
+        """Stream messages vanish for so long; answers and pings do not."""
+        self._silent_until = self._loop.time() + seconds
+
+    def go_deaf(self, seconds: float) -> None:
+        """Half open, for ``seconds`` or (0) until the client leaves; at the end the connection is cut."""
+        self.deaf = True
+        if seconds:
+            self._loop.call_later(seconds, self.abort)
+
     def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if self.closed or not waiting:
+        if self._stalled and self._bytes <= self._limit and not self.closed:
+            return
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        if self.closed or self.deaf or not waiting:
             return
         if self._transport.is_closing():
             self.closed = True
@@ -53,8 +92,8 @@ class Connection:
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye as the protocol has it, and close when the buffer is empty."""
         if not self.closed:
-            self._waiting.append(frame(code.to_bytes(2, "big") + reason.encode(), CLOSE))
-            self.flush()
+            self._stalled = False
+            self.send_frame(frame(code.to_bytes(2, "big") + reason.encode(), CLOSE))
             self.closed = True
             self._transport.close()
 
@@ -62,4 +101,13 @@ class Connection:
         """Cut the connection: no goodbye, nothing more is sent."""
         self.closed = True
         self._waiting.clear()
+        self._held.clear()
         self._transport.abort()
+
+    def _add(self, framed: bytes) -> None:
+        self._waiting.append(framed)
+        self._bytes += len(framed)
+
+    def _go_on(self) -> None:
+        self._stalled = False
+        self.flush()

@@ -10,6 +10,7 @@ from aiohttp import web
 from vtframe.errors import InputError
 from vtframe.venue.account import AccountTable
 from vtframe.venue.book import Levels
+from vtframe.venue.fault import Fault
 from vtframe.venue.listing import Listing
 from vtframe.venue.place import Place
 from vtframe.venue.venue import Venue
@@ -22,6 +23,9 @@ def add_control(application: web.Application, venue: Venue) -> None:
     application.router.add_get("/venue/counters", control.counters)
     application.router.add_get("/venue/clock", control.clock)
     application.router.add_post("/venue/clock", control.move)
+    application.router.add_get("/venue/faults", control.faults)
+    application.router.add_post("/venue/faults", control.add_faults)
+    application.router.add_delete("/venue/faults", control.end_faults)
     application.router.add_post("/venue/accounts", control.add_account)
 
 
@@ -65,6 +69,8 @@ class Control:
                     for one in sorted(hub.connections, key=lambda one: one.number)
                 ],
                 "published": hub.published,
+                "slow_dropped": hub.slow,
+                "faults": dict(self._venue.faults.counts),
                 "orders": {market: desk.accepted for market, desk in self._venue.desks.items()},
                 "limited": {market: limiter.refused for market, limiter in self._venue.limiters.items()},
                 "instruments": {place.listing.name: _counts(place) for place in self._venue.places.values()},
@@ -85,6 +91,25 @@ class Control:
             return problem("the clock runs by itself", "start the venue with --clock virtual to move it", status=409)
         self._venue.move(round(wish.advance_ms * 1_000_000))
         return await self.clock(request)
+
+    async def faults(self, request: web.Request) -> web.Response:
+        return answer([active.describe() for active in self._venue.faults.active])
+
+    async def add_faults(self, request: web.Request) -> web.Response:
+        """POST one fault as [[faults]] has it, or a list of them."""
+        try:
+            wishes = msgspec.json.decode(await request.read(), type=list[Fault] | Fault)
+        except msgspec.DecodeError as e:
+            return problem(str(e), 'send {"kind": "drop", "share": 0.01}')
+        faults = wishes if isinstance(wishes, list) else [wishes]
+        return answer([self._venue.faults.add(fault).describe() for fault in faults])
+
+    async def end_faults(self, request: web.Request) -> web.Response:
+        """DELETE one by ``id``, or all."""
+        text = request.query.get("id", "")
+        if text and not text.isdecimal():
+            return problem(f"id {text!r} is not a number", "leave it out to end every fault")
+        return answer({"ended": self._venue.faults.end(int(text) if text else None)})
 
     async def add_account(self, request: web.Request) -> web.Response:
         """POST an account as [[accounts]] has it: name, api_key, secret or public_key, balances."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from vtframe.venue.connection import Connection
+from vtframe.venue.faults import Faults
 from vtframe.venue.frame import Message
 
 Key = tuple[str, str]
@@ -14,7 +15,9 @@ Key = tuple[str, str]
 class Hub:
     """Subscribers by stream. A message is made only where somebody hears it."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.slow = 0  # connections dropped because they did not read
         self.connections: set[Connection] = set()
         self.published = 0
         self._subscribers: dict[Key, dict[Connection, None]] = {}
@@ -32,6 +35,7 @@ class Hub:
     def forget(self, connection: Connection) -> None:
         """The connection is gone."""
         self.connections.discard(connection)
+        self.slow += connection.slow
         self._dirty.pop(connection, None)
         for market, stream in [key for key, subscribers in self._subscribers.items() if connection in subscribers]:
             self.unsubscribe(connection, market, stream)
@@ -44,7 +48,10 @@ class Hub:
         message = Message(stream, payload)
         self.published += 1
         for connection in self._subscribers.get((market, stream), ()):
-            connection.send(message)
+            if self._faults.on_frames:
+                self._faults.deliver(connection, market, message)
+            else:
+                connection.send(message)
             self._dirty[connection] = None
 
     def flush(self) -> None:

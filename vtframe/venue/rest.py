@@ -10,6 +10,7 @@ from aiohttp import web
 from vtframe.venue.account import Account
 from vtframe.venue.asked import Asked, Operation, Security
 from vtframe.venue.authorize import check_signature, check_time, known_account, unsigned_part
+from vtframe.venue.faults import AnswerLost
 from vtframe.venue.refusal import Refusal
 from vtframe.venue.venue import Venue
 
@@ -27,7 +28,14 @@ async def serve_rest(venue: Venue, market: str, operation: Operation, request: w
         account = _authorize(asked, operation, request, body)
         if operation.is_order and account is not None:
             limiter.count_order(account.name, now_ms)
+        await venue.faults.before(market, operation.name)
         content, status = msgspec.json.encode(operation.answer(asked._replace(account=account))), 200
+        venue.faults.after(market, operation.name)
+    except AnswerLost:
+        venue.hub.flush()
+        if request.transport is not None:
+            request.transport.abort()
+        raise web.HTTPServiceUnavailable from None  # the client is gone
     except Refusal as refusal:
         content, status, headers = refusal.body(), refusal.status, refusal.headers
     venue.hub.flush()

@@ -45,14 +45,14 @@ def depth(asked: Asked) -> object:
     place = asked.place
     limit = depth_limit(asked.market, asked.parameters)
     asked.venue.advance()
-    book = place.tape.book
+    update_id, bids, asks = place.tape.book.before(asked.venue.faults.stale_changes(asked.market))
     text = payload.snapshot(
         place.listing,
         ts_ms=place.tape.ts_ns // _MS,
         event_ms=asked.now_ms,
-        update_id=book.update_id,
-        bids=book.bids,
-        asks=book.asks,
+        update_id=update_id,
+        bids=bids,
+        asks=asks,
         limit=limit,
     )
     return msgspec.Raw(text.encode())

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from vtframe.errors import ConfigError, Fault, InputError
+from vtframe import errors
+from vtframe.errors import ConfigError, InputError
 from vtframe.venue.account import TEST_ACCOUNT, AccountTable
+from vtframe.venue.fault import Fault, fault_table
 from vtframe.venue.listing import DEFAULT
 
 
@@ -29,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ping_s: Annotated[float, Meta(gt=0)] = 20.0
     pong_s: Annotated[float, Meta(gt=0)] = 60.0  # a client that has not answered a ping for so long is dropped
     connection_hours: Annotated[float, Meta(gt=0)] = 24.0  # then the venue closes it
+    faults: tuple[Fault, ...] = ()
     accounts: tuple[AccountTable, ...] = (TEST_ACCOUNT,)
     buffer_bytes: Annotated[int, Meta(ge=65536)] = 8 * 1024 * 1024  # what a client may leave unread
 
@@ -43,7 +46,9 @@ def read_settings(path: Path | None, given: dict[str, Any]) -> Settings:
             raise InputError(str(path), f"cannot be read: {e.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             raise InputError(str(path), f"not valid TOML: {e}") from None
+    if "faults" in given:
+        given = {**given, "faults": [*table.get("faults", []), *map(fault_table, given["faults"])]}
     try:
         return msgspec.convert({**table, **given}, Settings, strict=False)
     except msgspec.ValidationError as e:
-        raise ConfigError(Fault(file=str(path or "command line"), problem=str(e))) from None
+        raise ConfigError(errors.Fault(file=str(path or "command line"), problem=str(e))) from None

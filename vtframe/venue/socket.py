@@ -19,7 +19,8 @@ _MESSAGE_LIMIT = 64 * 1024  # bytes that a client may send at once
 class Socket:
     """``async with``: the connection is known to the hub while it lasts."""
 
-    def __init__(self, venue: Venue, request: web.Request, *, combined: bool = False) -> None:
+    def __init__(self, venue: Venue, request: web.Request, *, market: str, combined: bool = False) -> None:
+        self._market = market
         self.response = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=_MESSAGE_LIMIT)
         self._venue = venue
         self._request = request
@@ -32,6 +33,7 @@ class Socket:
             raise ConnectionResetError("the client left during the upgrade")
         self.connection = Connection(
             transport,
+            market=self._market,
             path=self._request.path_qs,
             combined=self._combined,
             limit=self._venue.settings.buffer_bytes,
@@ -55,6 +57,8 @@ class Socket:
         async for message in self.response:
             now = int(self._loop.time())
             second, count = (now, 1) if now != second else (second, count + 1)
+            if self.connection.deaf:
+                continue
             if count > rate:
                 self.connection.close(1008, "Too many requests")
                 return
@@ -78,6 +82,8 @@ class Socket:
             now = self._loop.time()
             if now >= ends:
                 self.connection.close(1001, "24h")
+            elif self.connection.deaf:
+                continue
             elif now - self._pong_at > settings.pong_s:
                 self.connection.abort()
             else:

@@ -118,7 +118,7 @@ async def serve_streams(venue: Venue, market: str, route: str, request: web.Requ
     chosen = [name for name in (*names.split("/"), request.query.get("listenKey", "")) if name]
     if len(chosen) > STREAMS_LIMIT:
         raise web.HTTPBadRequest(text="too many streams")
-    async with Socket(venue, request, combined=combined) as socket:
+    async with Socket(venue, request, market=market, combined=combined) as socket:
         streams = StreamSocket(venue, socket.connection, market, route)
         for name in chosen:
             streams.subscribe(name)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from vtframe.domain import Side
 from vtframe.venue import payload
 from vtframe.venue.book import Deltas, Levels, VenueBook
+from vtframe.venue.faults import Faults
 from vtframe.venue.happening import Changed, Happening, Traded
 from vtframe.venue.hub import Hub
 from vtframe.venue.listing import Listing
@@ -34,8 +35,9 @@ class _Window:
 class Tape:
     """One instrument's public side. Update ids grow by one for each level that changes; futures leave some out."""
 
-    def __init__(self, listing: Listing, hub: Hub, *, now_ns: int) -> None:
+    def __init__(self, listing: Listing, hub: Hub, faults: Faults, *, now_ns: int) -> None:
         self.listing = listing
+        self._faults = faults
         self.book = VenueBook(listing.rules.first_id)
         self.mark = Mark(listing, now_ns=now_ns)
         self.ts_ns = now_ns  # of the last change of the book
@@ -133,7 +135,7 @@ class Tape:
 
     def _send_window(self, window: _Window, event_ms: int) -> None:
         market, book = self.listing.market, self.book
-        if self._hub.subscribers(market, window.stream):
+        if self._hub.subscribers(market, window.stream) and not self._faults.leaves_gap(market, window.stream):
             first_id = window.last_id + 1 if market == "spot" else window.first_id
             text = payload.depth_update(
                 self.listing,

@@ -25,14 +25,14 @@ def tell_order(order: Order, execution: str) -> None:
     market = order.listing.market
     if not order.account.listeners[market]:
         return
+    is_fill = execution == "TRADE"
     if market == "spot":
-        order.account.tell(market, execution_report(order, execution))
-        if execution != "REJECTED":
-            order.account.tell(market, account_position(order))
+        order.account.tell(market, execution_report(order, execution), is_fill=is_fill)
+        order.account.tell(market, account_position(order))
         return
-    if execution == "TRADE":
+    if is_fill:
         order.account.tell(market, account_update(order))
-    order.account.tell(market, order_trade_update(order, execution))
+    order.account.tell(market, order_trade_update(order, execution), is_fill=is_fill)
 
 
 def execution_report(order: Order, execution: str) -> str:

@@ -9,6 +9,7 @@ from vtframe.venue.account import Account, AccountTable
 from vtframe.venue.algo import AlgoBook
 from vtframe.venue.clock import VenueClock
 from vtframe.venue.desk import Desk
+from vtframe.venue.faults import Faults
 from vtframe.venue.hub import Hub
 from vtframe.venue.listen_keys import ListenKeys
 from vtframe.venue.listing import MARKETS, read_listing
@@ -29,7 +30,8 @@ class Venue:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = VenueClock(speed=settings.speed, virtual=settings.virtual)
-        self.hub = Hub()
+        self.faults = Faults(settings.seed)
+        self.hub = Hub(self.faults)
         self.routes = routes_with(frozenset(settings.trade_routes))
         self.places: dict[tuple[str, str], Place] = {}
         self.accounts: dict[str, Account] = {}  # by API key
@@ -41,7 +43,7 @@ class Venue:
             if key in self.places:
                 raise InputError(f"instrument {name!r}", "listed twice")
             engine = SimulatedEngine(listing, seed=settings.seed, regime=settings.regime, start_ns=now_ns)
-            self.places[key] = Place(listing, engine, Tape(listing, self.hub, now_ns=now_ns))
+            self.places[key] = Place(listing, engine, Tape(listing, self.hub, self.faults, now_ns=now_ns))
         self.desks = {
             market: Desk(market, {place.listing.symbol: place for place in self.of_market(market)})
             for market in ("spot", "usdm")
@@ -50,6 +52,8 @@ class Venue:
         self.listen_keys = {"usdm": ListenKeys("usdm", self.hub, settings.seed)}
         for table in settings.accounts:
             self.add_account(table)
+        for fault in settings.faults:
+            self.faults.add(fault)
         self.advance()
 
     def add_account(self, table: AccountTable) -> Account:
@@ -57,7 +61,7 @@ class Venue:
         taken = [account for account in self.accounts.values() if table.name == account.name]
         if table.api_key in self.accounts or taken:
             raise InputError(f"account {table.name!r}", "its name or API key is another account's")
-        account = self.accounts[table.api_key] = Account(table)
+        account = self.accounts[table.api_key] = Account(table, self.faults.carry)
         return account
 
     def of_market(self, market: str) -> list[Place]:
@@ -65,7 +69,7 @@ class Venue:
 
     def server_ms(self) -> int:
         """The time that the venue tells."""
-        return self.clock.now_ns() // _MS
+        return self.clock.now_ns() // _MS + self.faults.skew_ms()
 
     def advance(self) -> None:
         """Bring every market up to now, book what that does to orders, and send what it makes."""
@@ -76,6 +80,7 @@ class Venue:
             else:
                 place.advance(now_ns)
         self.algos.trigger(now_ns)
+        self.faults.strike_sockets(self.hub.connections, now_ns / 1e9)
         self.listen_keys["usdm"].expire(now_ns // _MS)
         self.hub.flush()
 

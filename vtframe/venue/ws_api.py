@@ -13,6 +13,7 @@ from vtframe.venue.account import Account
 from vtframe.venue.asked import Asked, Operation, Security
 from vtframe.venue.authorize import check_signature, check_time, known_account, sorted_payload
 from vtframe.venue.connection import Connection
+from vtframe.venue.faults import AnswerLost
 from vtframe.venue.operations import API
 from vtframe.venue.refusal import Refusal
 from vtframe.venue.socket import Socket
@@ -52,8 +53,8 @@ class ApiSession:
                 "session.subscriptions": self._list_subscriptions,
             }
 
-    def answer(self, text: str | bytes) -> bytes:
-        """The venue's answer to one message."""
+    async def answer(self, text: str | bytes) -> bytes | None:
+        """The venue's answer to one message; None where it is lost."""
         try:
             request = msgspec.json.decode(text, type=_Request)
         except (msgspec.DecodeError, RecursionError):
@@ -68,7 +69,11 @@ class ApiSession:
             account = self._authorize(asked, operation)
             if operation.is_order and account is not None:
                 limiter.count_order(account.name, asked.now_ms)
+            await self._venue.faults.before(self._market, operation.name)
             body = {"result": operation.answer(asked._replace(account=account))}
+            self._venue.faults.after(self._market, operation.name)
+        except AnswerLost:
+            return None
         except Refusal as refusal:
             status = refusal.status
             body = {"error": {"code": refusal.code, "msg": refusal.message}}
@@ -172,12 +177,14 @@ def _text(raw: msgspec.Raw) -> str:
 
 async def serve_api(venue: Venue, market: str, request: web.Request) -> web.StreamResponse:
     """From the upgrade to the end of the connection."""
-    async with Socket(venue, request) as socket:
+    async with Socket(venue, request, market=market) as socket:
         session = ApiSession(venue, socket.connection, market)
         try:
             async for kind, data in socket.messages(rate=_RATE):
                 if kind in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    socket.connection.send_text(session.answer(data))
+                    answer = await session.answer(data)
+                    if answer is not None:
+                        socket.connection.send_text(answer)
                     venue.hub.flush()
         finally:
             session.end()

@@ -65,7 +65,9 @@ class BinanceFeed(Feed):
     receive_buffer: Annotated[int, Meta(ge=0, le=1 << 30, description="bytes of each socket")] = 4 << 20
     cache: Annotated[str, Meta(description="folder for instruments; unset: the user's cache")] = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="of what is random in waiting")] | None = None
-    duration_s: Annotated[float, Meta(gt=0, description="after which it ends; unset: when the session is stopped")] | None = None
+    duration_s: Annotated[float, Meta(gt=0, description="after which it ends; unset: when the session is stopped")] | None = (
+        None
+    )
 
     def open(self, context: FeedContext) -> Sequence[Instrument]:
         self._check()

@@ -125,6 +125,7 @@ class LiveMarket:
     def report(self) -> dict[str, Any]:
         """Numbers for report.json."""
         trips = np.array(self.round_trips or [0], np.int64)
+        shares = np.array([share for one in self.resyncs for share in one.shares] or [np.nan])
         return {
             "connections": self._lines,
             "reconnects": sum(keeper.reconnects for keeper in self._keepers),
@@ -139,6 +140,11 @@ class LiveMarket:
                 "synced": sum(one.synced for one in self.resyncs),
                 "too_old": sum(one.too_old for one in self.resyncs),
                 "round_trip_ns": {"p50": int(np.median(trips)), "max": int(trips.max())},
+                "gap_to_live_in_round_trips": {
+                    "count": int(np.isfinite(shares).sum()),
+                    "p50": _plain(np.median(shares)),
+                    "p99": _plain(np.percentile(shares, 99)),
+                },
             },
             "rest": {
                 "requests": self.client.requests,
@@ -278,6 +284,7 @@ class LiveMarket:
             deliver=lambda data: self._deliver(data, self._clock.now_ns(), _OURS),
             failed=lambda problem: self._failed(instrument.instrument_id, f"no snapshot: {problem}"),
             back_off=BackOff(self._generator, first_s=settings.snapshot_first, most_s=settings.snapshot_most),
+            now_ns=self._clock.monotonic_ns,
         )
 
     async def _snapshot(self, symbol: str, levels: int) -> bytes:
@@ -308,7 +315,7 @@ class LiveMarket:
         self._alarms = self._books.alarms
         if self._books.state(stream.instrument) is BookState.LIVE:
             self._lose(stream.instrument, "gap", f"refused: a message of {stream.name}", connection)
-        self.resyncs[stream.instrument].wake()
+        self.resyncs[stream.instrument].wake(gap=True)
 
     def _lose(self, index: int, state: Literal["gap", "stale"], reason: str, connection: int) -> None:
         """A book cannot be trusted from here on: the session hears it as a message among the others."""
@@ -378,3 +385,7 @@ class LiveMarket:
         for line in lines:
             line.give_up("the session stops")
         await asyncio.gather(*(line.closed() for line in lines), return_exceptions=True)
+
+
+def _plain(share: np.floating[Any]) -> float | None:
+    return None if np.isnan(share) else round(float(share), 3)

@@ -1,0 +1,191 @@
+"""The faults that are active, and where they strike. Every hit is counted by kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from vtframe.venue.connection import Connection
+from vtframe.venue.fault import FRAMES, SOCKETS, ActiveFault, Fault
+from vtframe.venue.frame import BINARY, TEXT, Message, frame
+from vtframe.venue.refusal import Refusal
+
+
+class AnswerLost(Exception):  # noqa: N818 - it was made, and nobody hears it
+    """The request was obeyed or not, and its answer is never sent."""
+
+
+class Faults:
+    """Adds, ends and applies faults; the same seed and the same traffic, the same faults."""
+
+    def __init__(self, seed: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._seed = seed
+        self._active: list[ActiveFault] = []
+        self._number = 0
+        self._frame_faults: list[ActiveFault] = []
+
+    def add(self, fault: Fault) -> ActiveFault:
+        self._number += 1
+        active = ActiveFault(self._number, fault, self._seed)
+        self._active.append(active)
+        self._sort()
+        return active
+
+    def end(self, number: int | None = None) -> int:
+        """End one fault, or all; how many."""
+        ended = [active for active in self._active if number in (None, active.number)]
+        self._active = [active for active in self._active if active not in ended]
+        self._sort()
+        return len(ended)
+
+    @property
+    def active(self) -> list[ActiveFault]:
+        return list(self._active)
+
+    @property
+    def on_frames(self) -> bool:
+        """Whether messages must pass through ``deliver``."""
+        return bool(self._frame_faults)
+
+    def _sort(self) -> None:
+        self._frame_faults = [active for active in self._active if active.fault.kind in FRAMES and not active.is_over]
+
+    def _hits(self, kind: str, hears: Callable[[ActiveFault], bool]) -> ActiveFault | None:
+        """The first fault of ``kind`` that strikes."""
+        for active in self._active:
+            if active.fault.kind == kind and hears(active) and active.strikes():
+                self.counts[kind] += 1
+                return active
+        return None
+
+    def deliver(self, connection: Connection, market: str, message: Message) -> None:
+        """Send a stream's message as the faults have it."""
+        hit = None
+        for active in self._frame_faults:
+            if active.hears(market, message.stream) and active.strikes():
+                hit = active
+                self.counts[active.fault.kind] += 1
+                break
+        if hit is None:
+            connection.send(message)
+            return
+        if hit.is_over:
+            self._sort()
+        fault, framed = hit.fault, message.framed(combined=connection.combined)
+        match fault.kind:
+            case "drop":
+                return
+            case "duplicate":
+                connection.send_raw(framed)
+                connection.send_raw(framed)
+            case "reorder":
+                connection.hold(framed)
+            case "delay":
+                connection.stall(fault.delay_ms / 1000)
+                connection.send_raw(framed)
+            case "corrupt":
+                connection.send_raw(_corrupt(message.text(combined=connection.combined), hit))
+            case "oversize":
+                connection.send_raw(frame(message.text(combined=connection.combined).ljust(fault.size)))
+
+    def leaves_gap(self, market: str, stream: str) -> bool:
+        """A depth message that nobody gets."""
+        return bool(self._active) and self._hits("gap", lambda active: active.hears(market, stream)) is not None
+
+    def stale_changes(self, market: str) -> int:
+        """How many changes ago a snapshot is from; 0 where it is not stale."""
+        hit = self._hits("stale_snapshot", lambda active: active.hears_request(market, "depth"))
+        return hit.fault.changes if hit is not None else 0
+
+    def skew_ms(self) -> int:
+        """How far the venue's time is off."""
+        return sum(active.fault.skew_ms for active in self._active if active.fault.kind == "clock_skew")
+
+    def strike_sockets(self, connections: Iterable[Connection], now_s: float) -> None:
+        """What is due on connections: silence, cuts, half-open sockets, the end of their day."""
+        for active in self._active:
+            fault = active.fault
+            if fault.kind not in SOCKETS or active.is_over:
+                continue
+            if active.last_s and (not fault.every_s or now_s - active.last_s < fault.every_s):
+                continue
+            if not active.last_s and fault.every_s:
+                active.last_s = now_s  # the first time is one period from now
+                continue
+            active.last_s = now_s
+            for connection in sorted(connections, key=lambda one: one.number):
+                if not connection.closed and active.hears_connection(connection.market, connection.path):
+                    self._strike(active, connection)
+
+    def _strike(self, active: ActiveFault, connection: Connection) -> None:
+        if not active.strikes():
+            return
+        self.counts[active.fault.kind] += 1
+        match active.fault.kind:
+            case "silence":
+                connection.silence(active.fault.seconds)
+            case "disconnect":
+                connection.abort()
+            case "half_open":
+                connection.go_deaf(active.fault.seconds)
+            case "expire":
+                connection.close(1008, "disconnected")
+
+    async def before(self, market: str, operation: str) -> None:
+        """Faults that come instead of an operation; raises Refusal or AnswerLost."""
+        if not self._active:
+            return
+
+        def hears(active: ActiveFault) -> bool:
+            return active.hears_request(market, operation)
+
+        slow = self._hits("slow", hears)
+        if slow is not None:
+            await asyncio.sleep(slow.fault.delay_ms / 1000)
+        if self._hits("refuse", hears) is not None:
+            raise AnswerLost
+        for kind in ("status", "reject"):
+            hit = self._hits(kind, hears)
+            if hit is not None:
+                status = hit.fault.status if kind == "status" else 400
+                raise Refusal(hit.fault.code, hit.fault.message, status=status)
+
+    def after(self, market: str, operation: str) -> None:
+        """Faults that take the answer of an operation that was done; raises Refusal or AnswerLost."""
+        hit = self._hits("lost_ack", lambda active: active.hears_request(market, operation)) if self._active else None
+        if hit is None:
+            return
+        if hit.fault.how == "timeout":
+            raise Refusal(
+                -1007,
+                "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+                status=408,
+            )
+        raise AnswerLost
+
+    def carry(self, market: str, tell: Callable[[], None], *, is_fill: bool) -> None:
+        """Deliver an account's event: late, twice, never, or as it should be."""
+
+        def hears(active: ActiveFault) -> bool:
+            return active.hears_connection(market, "")
+
+        if is_fill and self._active:
+            if self._hits("lost_fill", hears) is not None:
+                return
+            late = self._hits("late_fill", hears)
+            if late is not None:
+                asyncio.get_running_loop().call_later(late.fault.delay_ms / 1000, tell)
+                return
+            if self._hits("duplicate_fill", hears) is not None:
+                tell()
+        tell()
+
+
+def _corrupt(text: bytes, active: ActiveFault) -> bytes:
+    """Damage that any reader sees: the text is cut short, or is no UTF-8."""
+    at = active.pick(max(1, len(text) - 1))
+    if active.pick(2):
+        return frame(text[:at], TEXT)
+    return frame(text[:at] + b"\xff" + text[at:], TEXT if active.pick(2) else BINARY)
