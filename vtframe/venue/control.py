@@ -69,6 +69,7 @@ class Control:
                     for one in sorted(hub.connections, key=lambda one: one.number)
                 ],
                 "published": hub.published,
+                "user_streams": self._user_streams(),
                 "slow_dropped": hub.slow,
                 "faults": dict(self._venue.faults.counts),
                 "orders": {market: desk.accepted for market, desk in self._venue.desks.items()},
@@ -91,6 +92,15 @@ class Control:
             return problem("the clock runs by itself", "start the venue with --clock virtual to move it", status=409)
         self._venue.move(round(wish.advance_ms * 1_000_000))
         return await self.clock(request)
+
+    def _user_streams(self) -> dict[str, int]:
+        """Who hears of accounts: subscriptions of spot, connections on a listen key of USD-M."""
+        accounts = self._venue.accounts.values()
+        keys = [key for account in accounts for key in account.listeners["usdm"] if isinstance(key, str)]
+        return {
+            "spot": sum(len(account.listeners["spot"]) for account in accounts),
+            "usdm": sum(len(self._venue.hub.subscribers("usdm", key)) for key in keys),
+        }
 
     async def faults(self, request: web.Request) -> web.Response:
         return answer([active.describe() for active in self._venue.faults.active])

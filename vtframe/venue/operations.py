@@ -40,6 +40,7 @@ REST: dict[str, dict[tuple[str, str], Operation]] = {
         ("DELETE", "allOpenOrders"): Operation(trading.cancel_open_orders),
         ("GET", "userTrades"): Operation(trading.trades, 5),
         ("POST", "leverage"): Operation(trading.change_leverage),
+        ("GET", "leverageBracket"): Operation(trading.leverage_brackets),
         ("GET", "positionSide/dual"): Operation(trading.position_mode, 30),
         ("POST", "listenKey"): Operation(listen_keys.start_key, 1, Security.KEY),
         ("PUT", "listenKey"): Operation(listen_keys.keep_key, 1, Security.KEY),

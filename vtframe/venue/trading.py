@@ -112,6 +112,21 @@ def change_leverage(asked: Asked) -> Any:
     return {"leverage": int(text), "maxNotionalValue": "1000000000", "symbol": asked.place.listing.symbol}
 
 
+def leverage_brackets(asked: Asked) -> Any:
+    """One bracket for each instrument: any size, up to 125 times."""
+    bracket = {
+        "bracket": 1,
+        "initialLeverage": 125,
+        "notionalCap": 1_000_000_000,
+        "notionalFloor": 0,
+        "maintMarginRatio": 0.004,
+        "cum": 0.0,
+    }
+    symbol = _symbol(asked)
+    listed = _desk(asked).places
+    return [{"symbol": name, "brackets": [bracket]} for name in listed if symbol in (None, name)]
+
+
 def _desk(asked: Asked) -> Desk:
     return asked.venue.desks[asked.market]
 
