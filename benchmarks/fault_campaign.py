@@ -34,7 +34,7 @@ from vtframe.domain import BookState, Side, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKETS = {"spot": ("BTCUSDT", "ETHUSDT"), "usdm": ("BTCUSDT", "ETHUSDT"), "coinm": ("BTCUSD_PERP",)}
-LIMIT_S = 30.0  # for books to be live again
+LIMIT_S = 70.0  # for books to be live again: a minute whose request weight is used up is waited for
 STRIKE_S = 2.0  # for a fault to strike
 SPEED = 3.0
 DEPTH, TRADES, ANY = "*@depth*", "*@trade*", "*"
@@ -53,6 +53,7 @@ reconnect_s = 0.05
 reconnect_most_s = 0.2
 overlap_s = 1.0
 request_s = 1.0
+snapshot_levels = 500
 snapshot_retry_s = 0.02
 snapshot_retry_most_s = 0.1
 redundant = {redundant}
@@ -129,6 +130,17 @@ class Client:
             rest=sum(rest["failures"].values()) + sum(rest["refused"].values()),
         )
 
+    def describe(self) -> str:
+        """Where it stands, for those who look for the fault."""
+        live, books = self.feed._live, self.pipeline.books  # noqa: SLF001
+        said = [f"{i}: {books.state(i).name} {self.engine.books.oldest_waiting(i)}" for i in range(len(books))]
+        said += [f"{one.name} carried {one.carried} verified {one.verified} last {one.last}" for one in live._streams]  # noqa: SLF001
+        for keeper in live._keepers:  # noqa: SLF001
+            for line in keeper.lines:
+                held = {tap.stream.name: len(tap.held) for tap in line.taps.values() if tap.held is not None}
+                said.append(f"line {line.number} over {line.over} up {line.up} held {held}")
+        return "; ".join([*said, json.dumps(self.feed.report())])
+
     def levels(self, index: int) -> tuple[int, dict[str, dict[Decimal, Decimal]]]:
         """Update id and levels, at one moment."""
         instrument = self.session.feed._live._instruments[index]  # noqa: SLF001 - the same table as the session's
@@ -165,7 +177,7 @@ REST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # they strike when 
     "old snapshots": ({"kind": "stale_snapshot", "count": 2, "changes": 300}, ("too_old",)),
     "a wrong clock": ({"kind": "clock_skew", "skew_ms": 7000, "count": 1}, ()),
 }
-ON_TWO = ("lost diffs", "lost trades", "damaged diffs", "damage")  # what the other of two connections makes good
+ON_TWO = ("lost diffs", "lost trades", "silence", "short silence", "half open")  # what the other of two makes good
 
 
 class Campaign:
@@ -205,7 +217,7 @@ class Campaign:
             try:
                 await self.schedule(client, number, dice)
             except TimeoutError as e:
-                self.problems.append(f"schedule {number} ({client.market}): {e}")
+                self.problems.append(f"schedule {number} ({client.market}): {e}: {client.describe()}")
                 return
             client.session.housekeeping()
             say(f"schedule {number} ({client.market}): {len(self.problems)} problems so far")
@@ -275,7 +287,7 @@ class Campaign:
 
     def _cut(self, mine: dict[Decimal, Decimal], theirs: dict[Decimal, Decimal], side: str) -> bool:
         """Whether they differ only in levels beyond those of a snapshot, which nobody told us of."""
-        best = sorted(theirs, reverse=side == "bids")[:500]
+        best = sorted(theirs, reverse=side == "bids")[:250]
         return all(mine.get(price) == theirs[price] for price in best) and all(theirs.get(p) == q for p, q in mine.items())
 
     async def see(

@@ -1,4 +1,4 @@
-"""Sixty seeded fault schedules against the embedded venue, a process of its own; benchmarks/fault_campaign.py runs any number."""
+"""Sixty seeded fault schedules against the embedded venue, a process of its own (benchmarks/fault_campaign.py runs more)."""
 
 from __future__ import annotations
 

@@ -257,6 +257,30 @@ def test_a_message_that_cannot_be_read_is_a_gap_for_what_it_said_is_lost(kind: s
     assert len(desk.damage) == 1
 
 
+def test_a_crossed_book_waits_for_a_snapshot_while_the_other_goes_on() -> None:
+    crossed: list[str] = []
+    armed: list[bool] = []
+
+    def cross(client: Client, stream: str, text: str) -> list[str]:
+        if stream == "btcusdt@depth@100ms" and armed and not crossed:
+            message = json.loads(text)
+            message["data"]["b"].append(["150.00", "1.000"])
+            crossed.append(text)
+            return [json.dumps(message, separators=(",", ":"))]
+        return [text]
+
+    async def during(run: Run) -> None:
+        await run.right()
+        armed.append(True)
+        await run.until(lambda: BookState.CROSSED in run.desk.states[0], "crossed")
+        await run.right()
+
+    with ScriptedVenue("spot", PAIRS["spot"]) as venue:
+        venue.on_send = cross
+        desk = Run(venue)(during)
+    assert desk.states == [[SYNCING, LIVE, BookState.CROSSED, LIVE], [SYNCING, LIVE]]
+
+
 def test_a_venue_that_counts_anew_freezes_no_book() -> None:
     async def during(run: Run) -> None:
         await run.right()

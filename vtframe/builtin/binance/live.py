@@ -7,7 +7,6 @@ done (snapshots, connecting, watching) is done beside it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -30,7 +29,6 @@ from vtframe.builtin.binance.streams import Stream
 from vtframe.domain import BookState, Instrument
 from vtframe.transport import Library
 
-_log = logging.getLogger(__name__)
 _TURN_S: Final = 0.02  # between two looks at whether the session wants to stop
 _PROBE_LEVELS: Final = 5
 _AT_ONCE: Final = 8  # snapshots that are asked for at the same time
@@ -236,7 +234,7 @@ class LiveMarket:
             try:
                 body = await self._snapshot(symbol, _PROBE_LEVELS)
             except RestError as e:
-                self.failures[f"probe: {_NUMBERS.sub('N', e.problem)}"] += 1
+                self.failures[f"probe: {_NUMBERS.sub('N', e.problem.partition(':')[0])}"] += 1
                 return
             live = self._books.state(stream.instrument) is BookState.LIVE
             if live and last_update_id(body) == self._books.update_id(stream.instrument):
