@@ -1,7 +1,7 @@
 """What a book update costs through ccxt and through our own Binance feed: CPU from the socket to the book, in one run.
 
 Both follow the same instrument of an embedded venue, in turns, in this process, on the same kind of event loop, into the same
-books without features. A feed also costs CPU while nothing comes (timers, watches), so that each is run on a slow and on a quick
+books without features. A feed also costs CPU while nothing comes (timers, watches): so each is run on a slow and on a quick
 market, and an update costs what the CPU grew by for each update more. A message covers 100 ms of market in both. `--json`
 prints it for machines.
 """
@@ -147,15 +147,13 @@ def compare(seconds: float, rounds: int, speeds: tuple[float, float]) -> list[di
                 with venue(speed) as urls:
                     shares.append(measure(feeds(urls)[name], seconds))
             (low, few, _), (high, many, events) = shares
-            seen.setdefault(name, []).append(
-                ((high - low) / (many - few) * 1e6, low - few * (high - low) / (many - few), events, many)
-            )
-    found = []
+            slope = (high - low) / (many - few)
+            seen.setdefault(name, []).append((slope * 1e6, low - few * slope, events, many))
+    keys = ("cpu_us_an_update", "idle_share", "events_an_update", "updates_a_second")
+    found: list[dict[str, Any]] = []
     for name, rows in seen.items():
-        cost, idle, events, rate = (statistics.median(row[k] for row in rows) for k in range(4))
-        found.append(
-            {"name": name, "cpu_us_an_update": cost, "idle_share": idle, "events_an_update": events, "updates_a_second": rate}
-        )
+        medians = {key: statistics.median(row[k] for row in rows) for k, key in enumerate(keys)}
+        found.append({"name": name, **medians})
     base = next(row["cpu_us_an_update"] for row in found if row["name"] == _BASE)
     return [row | {"times": row["cpu_us_an_update"] / base} for row in found]
 
