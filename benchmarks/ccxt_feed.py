@@ -1,9 +1,8 @@
 """What a book update costs through ccxt and through our own Binance feed: CPU from the socket to the book, in one run.
 
-Both follow the same instrument of an embedded venue, in turns, in this process, on the same kind of event loop, into the same
-books without features. A feed also costs CPU while nothing comes (timers, watches): so each is run on a slow and on a quick
-market, and an update costs what the CPU grew by for each update more. A message covers 100 ms of market in both. `--json`
-prints it for machines.
+A small Binance in a process of its own sends both the same book: 500 levels a side, messages of 10 changes, evenly paced. Each
+feed runs in this process, one after the other, on uvloop, into books without features. Its CPU while nothing comes (timers,
+watches) is measured over as long a time first, and taken off. Medians of the rounds. `--json` prints it for machines.
 """
 
 from __future__ import annotations
@@ -14,78 +13,107 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import msgspec
 import uvloop
+from vtframe_ccxt.example_venue import SmallBinance
 from vtframe_ccxt.feed import CcxtFeed
 
 from vtframe.api import Feed, FeedContext
 from vtframe.builtin.binance.feed import BinanceFeed
 from vtframe.clock import LiveClock
-from vtframe.domain import BookState, FrameKind, Records
+from vtframe.domain import BookState, Records
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.features.pipeline import Pipeline
+from vtframe.testing import Change, Client, ScriptedBook
 
 SYMBOL = "BTCUSDT"
-_NOWHERE = {"url": "", "spot": {"stream": ""}}
-_BASE = "binance, websockets"
-_WARM = 30  # updates of a live book before the counting begins
+DEPTH, CHANGES = 500, 10  # levels a side at the venue; changes in a message
+WARM = 100
+BASE = "binance, websockets"
+
+
+class BenchVenue(SmallBinance):
+    """Speaks to ccxt on its paths and to our feed on ``/spot/stream``, which gets the same in the envelope of a stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = [ScriptedBook(one, seed=k, depth=DEPTH) for k, one in enumerate(self.instruments)]
+
+    def answered(self, path: str) -> bytes | None:
+        if urlsplit(path).path == "/api/v3/exchangeInfo":
+            listed = msgspec.json.decode(super().answered(path) or b"")
+            limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}]
+            return msgspec.json.encode({"rateLimits": limits, **listed})
+        return super().answered(path)
+
+    def asked(self, client: Client, text: str) -> Sequence[int]:
+        numbers = super().asked(client, text)
+        return [number for number in numbers if self.instruments[number].symbol == SYMBOL]
+
+    def step(self) -> None:
+        """One message of the one book."""
+        book = self.books[0]
+        first = book.sequence + 1
+        sides: dict[int, dict[int, int]] = {1: {}, -1: {}}
+        for _ in range(CHANGES):
+            side, price, quantity = book.step()
+            sides[side][price] = quantity
+        best = book.best[0]
+        sides[1][best] = book.bids[best] = book.sequence % 1_000 + 1  # so that every message is seen with few levels, too
+        whole = msgspec.json.decode(self.change(book, Change(1, 1, 1)))
+        whole |= {"U": first} | {
+            name: [self._level(book, level) for level in sides[side].items()] for name, side in (("b", 1), ("a", -1))
+        }
+        bare = msgspec.json.encode(whole)
+        for client in self.server.clients:
+            if client.notes:
+                enveloped = client.path.startswith("/spot/stream")
+                client.send(b'{"stream":"btcusdt@depth@100ms","data":%b}' % bare if enveloped else bare)
+
+
+def serve() -> int:
+    """The venue's process: its URL, then on each line ``COUNT RATE`` so many messages, and the book's number after them."""
+    venue = BenchVenue()
+    venue.start()
+    print(venue.url, flush=True)
+    for line in sys.stdin:
+        count, rate = line.split()
+        began = time.monotonic()
+        for number in range(int(count)):
+            time.sleep(max(0.0, began + number / float(rate) - time.monotonic()))
+            venue.advance(1)
+        print(venue.books[0].sequence, flush=True)
+    venue.stop()
+    return 0
 
 
 class Books:
-    """A sink: decodes, and applies to books. Counts the venue's messages and CPU once the book is live and warm."""
+    """A sink: decodes, and applies to books."""
 
-    def __init__(self, feed: Feed, instruments: Any, seconds: float) -> None:
+    def __init__(self, feed: Feed, instruments: Any) -> None:
         self.stopping = False
-        codec = feed.codec()
+        self._codec = codec = feed.codec()
         if codec is not None:
             codec.open(SessionInstruments(instruments))
-        self._codec = codec
-        self._feed = feed
-        rule = (feed if codec is None else codec).sequence_rule(0)
-        self._pipeline = Pipeline([], instruments, [rule])
+        self._pipeline = Pipeline([], instruments, [(feed if codec is None else codec).sequence_rule(0)])
         self.books = self._pipeline.watch
         self._records = Records()
-        self._seconds = seconds
-        self._warm = _WARM
-        self.updates = self.frames = self.events = self._before = 0
-        self._began = (0.0, 0.0)
-        self.cpu_s = self.wall_s = 0.0
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
-        records = self._records
-        records.clear()
-        self._codec.decode(data, records)  # type: ignore[union-attr]  # a feed without a codec sends no messages
-        self.on_records(records)
+        self._records.clear()
+        self._codec.decode(data, self._records)  # type: ignore[union-attr]  # a feed without a codec sends no messages
+        self.on_records(self._records)
 
     def on_records(self, records: Records) -> None:
-        if not records.n_frames:
-            return
-        self._pipeline.process(records)
-        frames = records.frames[: records.n_frames]
-        depth = frames["kind"] == FrameKind.DEPTH
-        if not depth.any() or self.books.state(0) != BookState.LIVE or self.stopping:
-            return
-        if self._warm:
-            self._warm -= 1
-            self._began = (time.process_time(), time.perf_counter())
-            self._before = self._quiet()
-            return
-        self.frames += int(depth.sum())
-        self.events += int(frames["n_events"][depth].sum())
-        self.updates = self.frames + self._quiet() - self._before
-        self.wall_s = time.perf_counter() - self._began[1]
-        if self.wall_s >= self._seconds:
-            self.cpu_s = time.process_time() - self._began[0]
-            self.stopping = True
-
-    def _quiet(self) -> int:
-        """Messages that changed nothing within the levels that are looked at."""
-        return sum(book["unchanged"] for book in self._feed.report().get("books", {}).values() if "unchanged" in book)
+        if records.n_frames:
+            self._pipeline.process(records)
 
     def on_damage(self, where: str, problem: str) -> None:
         raise SystemExit(f"{where}: {problem}")
@@ -94,85 +122,93 @@ class Books:
         """Not counted."""
 
 
-def feeds(urls: dict[str, Any]) -> dict[str, Any]:
-    """Makers of the feeds, the quick one first."""
-    api = {"public": f"{urls['url']}/api/v3", "ws": {"spot": f"{urls['spot']['stream']}/ws"}}
+def feeds(url: str, folder: Path) -> dict[str, Any]:
+    """Makers of the feeds."""
+    rest = url.replace("ws", "http", 1)
+    api = {"public": f"{rest}/api/v3", "ws": {"spot": f"{url}/ws"}}
     settings = {"urls": {"api": api}, "options": {"fetchMarkets": {"types": ["spot"]}}}
 
     def ccxt(limit: int | None) -> Any:
         return lambda: CcxtFeed(exchange="binance", symbols=("BTC/USDT",), trades=False, limit=limit, settings=settings)
 
     def own(library: Any) -> Any:
-        return lambda: BinanceFeed(instruments=(SYMBOL,), url=urls["url"], streams=("depth",), transport=library)
+        cache = str(folder)
+        return lambda: BinanceFeed(instruments=(SYMBOL,), url=rest, streams=("depth",), transport=library, cache=cache)
 
     return {
         "binance, picows": own("picows"),
-        "binance, websockets": own("websockets"),
+        BASE: own("websockets"),
         "ccxt, 20 levels": ccxt(20),
         "ccxt, 100 levels": ccxt(100),
-        "ccxt, all levels": ccxt(None),
+        "ccxt, 500 levels": ccxt(500),
     }
 
 
-def measure(make: Any, seconds: float) -> tuple[float, float, float]:
-    """Share of a core, updates a second, events an update."""
-    feed = make()
+async def measure(make: Any, venue: subprocess.Popen[str], messages: int, rate: float) -> float:
+    """CPU us an update of one feed on one connection."""
+    feed: Feed = make()
     instruments = feed.open(FeedContext(codecs={}, folder=Path(), clock=LiveClock()))
-    sink = Books(feed, instruments, seconds)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(feed.run(sink))
-    return sink.cpu_s / sink.wall_s, sink.updates / sink.wall_s, sink.events / sink.updates
+    sink = Books(feed, instruments)
+    running = asyncio.create_task(feed.run(sink))
 
+    async def send(count: int, *, wait: bool = True) -> None:
+        """So many messages; wait until the book has them, once it is live."""
+        if venue.stdin is None or venue.stdout is None:
+            raise SystemExit("the venue has no pipes")
+        venue.stdin.write(f"{count} {rate}\n")
+        venue.stdin.flush()
+        last = int(await asyncio.to_thread(venue.stdout.readline))
+        while wait and sink.books.update_id(0) < last and not running.done():
+            await asyncio.sleep(0.001)
 
-@contextmanager
-def venue(speed: float) -> Iterator[dict[str, Any]]:
-    """The embedded venue as a process of its own; its URLs."""
-    told = json.dumps({"port": 0, "speed": speed})
-    with subprocess.Popen([sys.executable, "-m", "vtframe.venue", told], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            if process.stdout is None:
-                raise SystemExit("the venue says nothing")
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
-
-
-def compare(seconds: float, rounds: int, speeds: tuple[float, float]) -> list[dict[str, Any]]:
-    """Medians over the rounds, one row a feed."""
-    seen: dict[str, list[tuple[float, float, float, float]]] = {}
-    for _ in range(rounds):
-        for name in feeds(_NOWHERE):
-            shares = []
-            for speed in speeds:
-                with venue(speed) as urls:
-                    shares.append(measure(feeds(urls)[name], seconds))
-            (low, few, _), (high, many, events) = shares
-            slope = (high - low) / (many - few)
-            seen.setdefault(name, []).append((slope * 1e6, low - few * slope, events, many))
-    keys = ("cpu_us_an_update", "idle_share", "events_an_update", "updates_a_second")
-    found: list[dict[str, Any]] = []
-    for name, rows in seen.items():
-        medians = {key: statistics.median(row[k] for row in rows) for k, key in enumerate(keys)}
-        found.append({"name": name, **medians})
-    base = next(row["cpu_us_an_update"] for row in found if row["name"] == _BASE)
-    return [row | {"times": row["cpu_us_an_update"] / base} for row in found]
+    async with asyncio.timeout(120):
+        while sink.books.state(0) != BookState.LIVE and not running.done():
+            await send(1, wait=False)
+            await asyncio.sleep(0.05)
+        await send(WARM)
+        cpu = time.process_time()
+        await asyncio.sleep(messages / rate)
+        idle = time.process_time() - cpu
+        cpu = time.process_time()
+        await send(messages)
+        busy = time.process_time() - cpu
+        sink.stopping = True
+        await running
+    return (busy - idle) / messages * 1e6
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each run: two of each feed in each round")
+    parser.add_argument("--messages", type=int, default=1_000, help="of each feed in each round")
+    parser.add_argument("--rate", type=float, default=250.0, help="messages a second")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--speeds", type=float, nargs=2, default=(3.0, 25.0), help="of the slow and of the quick market")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     wishes = parser.parse_args()
-    found = compare(wishes.seconds, wishes.rounds, tuple(wishes.speeds))
+    if wishes.serve:
+        return serve()
+    seen: dict[str, list[float]] = {}
+    command = [sys.executable, __file__, "--serve"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as venue,
+    ):
+        if venue.stdin is None or venue.stdout is None:
+            raise SystemExit("the venue has no pipes")
+        url = venue.stdout.readline().strip()
+        for _ in range(wishes.rounds):
+            for name, make in feeds(url, Path(folder)).items():
+                cost = uvloop.run(measure(make, venue, wishes.messages, wishes.rate))
+                seen.setdefault(name, []).append(cost)
+        venue.stdin.close()
+    medians = {name: statistics.median(costs) for name, costs in seen.items()}
     if wishes.json:
-        print(json.dumps(found))
+        rows = [{"name": name, "cpu_us_an_update": cost, "times": cost / medians[BASE]} for name, cost in medians.items()]
+        print(json.dumps(rows))
         return 0
-    print(f"{'feed':<22}{'CPU us an update':>18}{'times':>8}{'events':>8}{'came/s':>8}{'idle CPU':>10}")
-    for row in found:
-        cells = [row[key] for key in ("cpu_us_an_update", "times", "events_an_update", "updates_a_second", "idle_share")]
-        print(f"{row['name']:<22}{cells[0]:>18,.0f}{cells[1]:>8.1f}{cells[2]:>8.1f}{cells[3]:>8.0f}{cells[4]:>10.1%}")
+    print(f"{'feed':<22}{'CPU us an update':>18}{'times':>8}")
+    for name, cost in medians.items():
+        print(f"{name:<22}{cost:>18,.0f}{cost / medians[BASE]:>8.1f}")
     return 0
 
 
