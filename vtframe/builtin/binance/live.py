@@ -17,12 +17,13 @@ import numpy as np
 
 from vtframe.api import Clock, FeedSink
 from vtframe.builtin.binance.back_off import BackOff
-from vtframe.builtin.binance.exchange_info import InfoError, Listed, differences, read_info
+from vtframe.builtin.binance.exchange_info import Listed
+from vtframe.builtin.binance.instrument_watch import InstrumentWatch
 from vtframe.builtin.binance.keeper import Keeper, Times
 from vtframe.builtin.binance.line import Line, Tap
 from vtframe.builtin.binance.notes import note
 from vtframe.builtin.binance.places import Market, Place
-from vtframe.builtin.binance.rest import LARGE, RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError, Weights
 from vtframe.builtin.binance.resync import Resync, last_update_id
 from vtframe.builtin.binance.silence import SilenceTimes, SilenceWatch
 from vtframe.builtin.binance.streams import Stream
@@ -80,8 +81,15 @@ class LiveMarket:
         self._settings = settings
         self._clock = clock
         self._generator = generator
-        self._listed = dict(listed)
         self.client = RestClient(place.rest, weights, timeout_s=settings.request)
+        self._instrument_watch = InstrumentWatch(
+            market,
+            self.client,
+            listed,
+            every_s=settings.refresh,
+            changed=lambda where, problem: self._tell(self._sink.on_damage, where, problem),
+            failed=self._failed,
+        )
         self.watch = SilenceWatch(streams, settings.silence, self)
         self._keepers: list[Keeper] = []
         self.resyncs: list[Resync] = []
@@ -107,7 +115,7 @@ class LiveMarket:
             for main in (*(keeper.run() for keeper in self._keepers), *(one.run() for one in self.resyncs)):
                 self._begin(main)
             self._begin(self._watch())
-            self._begin(self._refresh())
+            self._begin(self._instrument_watch.run())
             try:
                 async with asyncio.timeout(settings.duration) as until:
                     while not sink.stopping and self._failure is None:
@@ -208,9 +216,13 @@ class LiveMarket:
 
     # What the watch finds.
 
-    def on_stale(self, stream: Stream, seconds: float) -> None:
+    def is_ahead(self, stream: Stream) -> bool:
+        index = stream.instrument
+        return self._books.update_id(index) > stream.last and self._books.state(index) is BookState.LIVE
+
+    def on_stale(self, stream: Stream, problem: str) -> None:
         stream.base = stream.frames  # only a message proves that it is back
-        self._lose(stream.instrument, "stale", f"silent: {stream.name} for {seconds:.1f} s", _OURS)
+        self._lose(stream.instrument, "stale", problem, _OURS)
         limit = int(self._settings.silence.depth * 1e9)
         now = self._clock.monotonic_ns()
         for keeper in self._keepers:
@@ -218,9 +230,15 @@ class LiveMarket:
             if line is None or line.over or stream.name.encode() not in line.taps:
                 continue
             if any(now - tap.moved_ns < limit for tap in line.taps.values() if tap.stream is not stream):
-                line.ask_to_renew(f"{stream.name} is silent")
+                line.ask_to_renew(problem)
             else:
                 line.give_up("silent", stale=True)
+
+    def on_quiet(self, stream: Stream) -> None:
+        for keeper in self._keepers:
+            line = keeper.line
+            if line is not None and not line.over and stream.name.encode() in line.taps:
+                line.ask_to_renew(f"{stream.name} says nothing")
 
     def on_silent(self, line: Line, tap: Tap, seconds: float) -> None:
         name = tap.stream.name
@@ -359,20 +377,6 @@ class LiveMarket:
             lines = [line for keeper in self._keepers for line in keeper.lines]
             self.most_unread = max(self.most_unread, *(line.unread for line in lines), 0)
             self.watch.look(self._clock.monotonic_ns(), lines)
-
-    async def _refresh(self) -> None:
-        """Look at the instruments again, from time to time: what changes is told, and takes effect at the next start."""
-        while True:
-            await asyncio.sleep(self._settings.refresh)
-            try:
-                body = await self.client.get("exchangeInfo", weight=self._market.info_weight, most_bytes=LARGE)
-                info = await asyncio.to_thread(read_info, self._market, body, list(self._listed))
-            except (RestError, InfoError) as e:
-                self._failed("exchangeInfo", f"instruments not refreshed: {e}")
-                continue
-            for symbol, change in differences(self._listed, info).items():
-                self._tell(self._sink.on_damage, f"{symbol}@{self._market.venue}", f"instrument changed: {change}")
-            self._listed.update(info.listed)
 
     async def _stop(self) -> None:
         self._stopped = True
