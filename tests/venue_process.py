@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from websockets.sync.client import ClientConnection, connect
+
 READY_S = 120.0  # a first start compiles the market's kernel
 STOP_S = 10.0
 API_KEY, SECRET = "vtframe-test-key", "vtframe-test-secret"
@@ -121,10 +123,17 @@ def running_venue(*options: str, config: Path | None = None) -> Iterator[VenuePr
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=STOP_S)
+            _, complaints = process.communicate(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+            raise AssertionError("the venue did not stop when it was told to") from None
+    assert not complaints, complaints
+
+
+def listen(url: str, **options: Any) -> ClientConnection:
+    """A WebSocket whose queue never fills: a full one would hold up its own closing."""
+    return connect(url, **{"max_queue": None, "close_timeout": 2, **options})
 
 
 def wait_for(condition: Any, *, limit_s: float = 10.0) -> Any:

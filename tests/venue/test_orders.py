@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from venue_process import API_KEY, VenueProcess, sign, wait_for
+from venue_process import API_KEY, VenueProcess, listen, sign, wait_for
 
 SPOT, USDM = "/api/v3", "/fapi/v1"
 
@@ -171,11 +172,7 @@ def test_profit_and_fees_are_in_the_balance(still: VenueProcess) -> None:
 
 
 def test_public_and_own_trades_have_the_same_ids(still: VenueProcess) -> None:
-    import json
-
-    from websockets.sync.client import connect
-
-    with connect(f"{still.urls['spot']['stream']}/ws/btcusdt@trade") as socket:
+    with listen(f"{still.urls['spot']['stream']}/ws/btcusdt@trade") as socket:
         order = place(still, type="MARKET", quantity="0.002").body
         public = json.loads(socket.recv(timeout=5))
     assert public["t"] == order["fills"][0]["tradeId"]

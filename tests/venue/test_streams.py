@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from book_follower import BookFollower, ask, assert_truth, read
-from venue_process import VenueProcess, running_venue
+from venue_process import VenueProcess, listen, running_venue
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 RECORDED = {
     "spot": ("spot_btcusdt_20240808.gz", "btcusdt", ("depth@100ms", "bookTicker", "trade")),
@@ -85,7 +85,7 @@ def test_frames_are_written_as_in_the_recordings(name: str, venue: VenueProcess,
     for kind in kinds:
         stream = f"{symbol}@{kind}"
         assert recorded[stream], stream
-        with connect(f"{stream_url(venue, market, kind)}/stream?streams={stream}") as socket:
+        with listen(f"{stream_url(venue, market, kind)}/stream?streams={stream}") as socket:
             texts = [str(socket.recv(timeout=10)) for _ in range(2 if "mark" in kind else 12)]
         assert set().union(*map(shapes, texts)) <= recorded[stream]
 
@@ -96,7 +96,7 @@ def test_a_followed_book_is_the_venues_at_every_book_ticker(venue: VenueProcess,
     base = {"spot": "/api/v3", "usdm": "/fapi/v1", "coinm": "/dapi/v1"}[market]
     names = f"{symbol.lower()}@{depth}/{symbol.lower()}@bookTicker"
     compared, tickers = 0, {}
-    with connect(f"{stream_url(venue, market)}/stream?streams={names}") as socket:
+    with listen(f"{stream_url(venue, market)}/stream?streams={names}") as socket:
         while "u" not in (first := read(socket)["data"]) or first.get("e") != "depthUpdate":
             pass
         follower.diff(first)
@@ -117,22 +117,22 @@ def test_a_followed_book_is_the_venues_at_every_book_ticker(venue: VenueProcess,
 
 
 def test_update_ids_follow_the_markets_own_rule(venue: VenueProcess) -> None:
-    with connect(f"{venue.urls['spot']['stream']}/ws/btcusdt@depth@100ms") as socket:
+    with listen(f"{venue.urls['spot']['stream']}/ws/btcusdt@depth@100ms") as socket:
         diffs = [read(socket) for _ in range(8)]
     assert all(later["U"] == earlier["u"] + 1 for earlier, later in itertools.pairwise(diffs))
-    with connect(f"{venue.urls['usdm']['public']}/ws/btcusdt@depth@0ms") as socket:
+    with listen(f"{venue.urls['usdm']['public']}/ws/btcusdt@depth@0ms") as socket:
         diffs = [read(socket) for _ in range(40)]
     assert all(later["pu"] == earlier["u"] for earlier, later in itertools.pairwise(diffs))
     assert all(diff["pu"] < diff["U"] <= diff["u"] for diff in diffs)
 
 
 def test_a_stream_on_the_wrong_route_is_acknowledged_and_silent(venue: VenueProcess) -> None:
-    with connect(f"{venue.urls['usdm']['public']}/stream") as socket:
+    with listen(f"{venue.urls['usdm']['public']}/stream") as socket:
         assert ask(socket, "SUBSCRIBE", ["btcusdt@aggTrade", "btcusdt@markPrice@1s"]) == {"result": None, "id": 1}
         assert ask(socket, "LIST_SUBSCRIPTIONS") == {"result": ["btcusdt@aggTrade", "btcusdt@markPrice@1s"], "id": 1}
         assert ask(socket, "SUBSCRIBE", ["btcusdt@bookTicker"], 2) == {"result": None, "id": 2}
         assert {read(socket)["stream"] for _ in range(200)} == {"btcusdt@bookTicker"}
-    with connect(f"{venue.urls['usdm']['market']}/stream?streams=btcusdt@aggTrade/btcusdt@depth@0ms") as socket:
+    with listen(f"{venue.urls['usdm']['market']}/stream?streams=btcusdt@aggTrade/btcusdt@depth@0ms") as socket:
         assert {read(socket)["stream"] for _ in range(10)} == {"btcusdt@aggTrade"}
 
 
@@ -141,7 +141,7 @@ def test_usdm_has_no_streams_where_it_had_them_before_the_split(venue: VenueProc
 
 
 def test_after_unsubscribe_nothing_comes(venue: VenueProcess) -> None:
-    with connect(f"{venue.urls['spot']['stream']}/ws/btcusdt@bookTicker") as socket:
+    with listen(f"{venue.urls['spot']['stream']}/ws/btcusdt@bookTicker") as socket:
         read(socket)
         assert ask(socket, "UNSUBSCRIBE", ["btcusdt@bookTicker"], 7) == {"result": None, "id": 7}
         assert ask(socket, "LIST_SUBSCRIPTIONS", request_id=8) == {"result": [], "id": 8}
@@ -150,7 +150,7 @@ def test_after_unsubscribe_nothing_comes(venue: VenueProcess) -> None:
 
 
 def test_a_bare_socket_gets_bare_frames_until_it_asks_for_combined(venue: VenueProcess) -> None:
-    with connect(f"{venue.urls['spot']['stream']}/ws/btcusdt@bookTicker") as socket:
+    with listen(f"{venue.urls['spot']['stream']}/ws/btcusdt@bookTicker") as socket:
         assert set(read(socket)) == {"u", "s", "b", "B", "a", "A"}
         assert ask(socket, "GET_PROPERTY", ["combined"])["result"] is False
         assert ask(socket, "SET_PROPERTY", ["combined", True])["result"] is None
@@ -177,7 +177,7 @@ def test_a_bare_socket_gets_bare_frames_until_it_asks_for_combined(venue: VenueP
 def test_a_request_that_makes_no_sense_is_answered_with_the_venues_code(
     venue: VenueProcess, text: str, code: int, words: str
 ) -> None:
-    with connect(f"{venue.urls['spot']['stream']}/ws") as socket:
+    with listen(f"{venue.urls['spot']['stream']}/ws") as socket:
         socket.send(text)
         error = read(socket)["error"]
     assert error["code"] == code
@@ -191,7 +191,7 @@ def test_who_asks_too_often_is_thrown_out(venue: VenueProcess) -> None:
         for _ in range(40):
             socket.recv(timeout=5)
 
-    with connect(f"{venue.urls['spot']['stream']}/ws") as socket, pytest.raises(ConnectionClosed) as thrown:
+    with listen(f"{venue.urls['spot']['stream']}/ws") as socket, pytest.raises(ConnectionClosed) as thrown:
         ask_often(socket)
     assert thrown.value.rcvd is not None
     assert thrown.value.rcvd.code == 1008
@@ -199,15 +199,15 @@ def test_who_asks_too_often_is_thrown_out(venue: VenueProcess) -> None:
 
 def test_trades_go_where_the_route_table_says() -> None:
     with running_venue("--trade-route", "public", "--instrument", "usdm:BTCUSDT") as venue:
-        with connect(f"{venue.urls['usdm']['public']}/stream?streams=btcusdt@trade") as socket:
+        with listen(f"{venue.urls['usdm']['public']}/stream?streams=btcusdt@trade") as socket:
             assert read(socket)["stream"] == "btcusdt@trade"
-        with connect(f"{venue.urls['usdm']['market']}/stream?streams=btcusdt@trade/btcusdt@aggTrade") as socket:
+        with listen(f"{venue.urls['usdm']['market']}/stream?streams=btcusdt@trade/btcusdt@aggTrade") as socket:
             assert {read(socket)["stream"] for _ in range(5)} == {"btcusdt@aggTrade"}
 
 
 def test_trades_and_aggregates_tell_of_the_same_executions(venue: VenueProcess) -> None:
     seen: dict[str, dict[int, Any]] = {"trade": {}, "aggTrade": {}}
-    with connect(f"{venue.urls['usdm']['market']}/stream?streams=ethusdt@trade/ethusdt@aggTrade") as socket:
+    with listen(f"{venue.urls['usdm']['market']}/stream?streams=ethusdt@trade/ethusdt@aggTrade") as socket:
         while len(seen["aggTrade"]) < 10:
             body = read(socket)["data"]
             seen[body["e"]][body.get("t", body.get("a"))] = (body["p"], body["q"], body["T"], body["m"])

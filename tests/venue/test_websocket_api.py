@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from venue_process import API_KEY, VenueProcess, sign, sign_ed25519
-from websockets.sync.client import ClientConnection, connect
+from venue_process import API_KEY, VenueProcess, listen, sign, sign_ed25519
+from websockets.sync.client import ClientConnection
 
 ED_KEY = Ed25519PrivateKey.generate()
 
@@ -63,7 +63,7 @@ def keyed(still: VenueProcess) -> VenueProcess:
 
 @contextmanager
 def api(venue: VenueProcess, market: str = "spot") -> Iterator[Api]:
-    with connect(venue.urls[market]["ws_api"]) as socket:
+    with listen(venue.urls[market]["ws_api"]) as socket:
         yield Api(venue, socket)
 
 
@@ -136,7 +136,7 @@ def test_a_number_is_signed_as_it_was_written(still: VenueProcess) -> None:
     ],
 )
 def test_what_makes_no_sense_is_answered(still: VenueProcess, text: str, status: int, code: int) -> None:
-    with connect(still.urls["spot"]["ws_api"]) as socket:
+    with listen(still.urls["spot"]["ws_api"]) as socket:
         socket.send(text)
         answer = json.loads(socket.recv(timeout=10))
     assert (answer["status"], answer["error"]["code"]) == (status, code)
@@ -178,7 +178,7 @@ def test_usdm_user_data_comes_on_the_private_route_by_listen_key(still: VenuePro
     key = still.request("POST", "/fapi/v1/listenKey", headers=headers).body["listenKey"]
     assert still.request("PUT", "/fapi/v1/listenKey", headers=headers).body == {"listenKey": key}
     private = still.urls["usdm"]["private"]
-    with connect(f"{private}/ws/{key}") as bare, connect(f"{private}/stream?streams={key}") as combined:
+    with listen(f"{private}/ws/{key}") as bare, listen(f"{private}/stream?streams={key}") as combined:
         order = {"symbol": "BTCUSDT", "side": "SELL", "type": "MARKET", "quantity": "0.01"}
         assert still.signed("POST", "/fapi/v1/order", **order).status == 200
         events = [json.loads(bare.recv(timeout=5)) for _ in range(3)]
@@ -189,7 +189,7 @@ def test_usdm_user_data_comes_on_the_private_route_by_listen_key(still: VenuePro
         assert events[1]["a"]["P"][0]["pa"] == position["positionAmt"]
         assert json.loads(combined.recv(timeout=5)) == {"stream": key, "data": events[0]}
     still.control("clock", {"advance_ms": 1})
-    with connect(f"{private}/ws/{key}") as socket:
+    with listen(f"{private}/ws/{key}") as socket:
         assert still.request("DELETE", "/fapi/v1/listenKey", headers=headers).status == 200
         assert still.request("PUT", "/fapi/v1/listenKey", headers=headers).body["code"] == -1125
         still.signed("POST", "/fapi/v1/order", **order)
@@ -198,7 +198,7 @@ def test_usdm_user_data_comes_on_the_private_route_by_listen_key(still: VenuePro
 
 
 def test_a_key_that_was_never_made_is_silent(still: VenueProcess) -> None:
-    with connect(f"{still.urls['usdm']['private']}/ws/nix") as socket:
+    with listen(f"{still.urls['usdm']['private']}/ws/nix") as socket:
         still.signed("POST", "/fapi/v1/order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01")
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.3)

@@ -19,12 +19,14 @@ import msgspec
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same market; default 7.")
 @click.option("--regime", type=click.Choice(["busy", "calm"]), help="Which recording's intensities the flow has.")
 @click.option("--instrument", "instruments", multiple=True, help="market:SYMBOL, such as usdm:BTCUSDT. Repeatable.")
+@click.option("--recording", "recordings", multiple=True, type=click.Path(), help="Play this file as the market. Repeatable.")
 @click.option("--speed", type=float, help="Venue seconds in a second; 1 is real time.")
 @click.option(
     "--clock",
     type=click.Choice(["real", "virtual"]),
     help="virtual: time moves only by POST /venue/clock, and the same requests get the same bytes.",
 )
+@click.option("--load", type=click.IntRange(min=0), help="Send so many messages a second, made beforehand; 0: as fast as read.")
 @click.option("--fault", "faults", multiple=True, help="Such as 'kind=drop share=0.01 stream=*@depth*'. Repeatable.")
 @click.option(
     "--trade-route",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vtframe.domain import Side
 
 SEGMENT = 512  # changes between two kept pictures
-SEGMENTS = 64  # kept; older update ids are forgotten
+SEGMENTS = 24  # kept; older update ids are forgotten
 
 Levels = dict[int, int]
 Deltas = tuple[tuple[int, int, int], ...]
@@ -30,12 +30,14 @@ class VenueBook:
         self.bids: Levels = {}
         self.asks: Levels = {}
         self.update_id = first_id
+        self._bid = self._ask = 0  # best prices; 0: none
         self._history: deque[_Segment] = deque(maxlen=SEGMENTS)
         self._keep()
 
     def apply(self, deltas: Deltas, update_id: int) -> None:
         """One atomic change; the book is at ``update_id`` after it."""
-        _apply(self.bids, self.asks, deltas)
+        for side, price, quantity in deltas:
+            self._set(side, price, quantity)
         self.update_id = update_id
         changes = self._history[-1].changes
         changes.append((update_id, deltas))
@@ -44,11 +46,26 @@ class VenueBook:
 
     def top(self, side: Side) -> tuple[int, int]:
         """Best price and quantity; zeros where the side is empty."""
+        if side == Side.BUY:
+            return self._bid, self.bids.get(self._bid, 0)
+        return self._ask, self.asks.get(self._ask, 0)
+
+    def _set(self, side: int, price: int, quantity: int) -> None:
+        """One level; the best price is found anew only when it leaves."""
         levels = self.bids if side == Side.BUY else self.asks
-        if not levels:
-            return 0, 0
-        price = max(levels) if side == Side.BUY else min(levels)
-        return price, levels[price]
+        if quantity:
+            levels[price] = quantity
+            if side == Side.BUY:
+                self._bid = max(self._bid, price)
+            elif not self._ask or price < self._ask:
+                self._ask = price
+            return
+        levels.pop(price, None)
+        if side == Side.BUY:
+            if price == self._bid:
+                self._bid = max(levels, default=0)
+        elif price == self._ask:
+            self._ask = min(levels, default=0)
 
     def levels(self, side: int) -> Iterator[tuple[int, int]]:
         """Price and quantity of a side, best first."""
@@ -69,7 +86,7 @@ class VenueBook:
                 for change_id, deltas in segment.changes:
                     if change_id > update_id:
                         break
-                    _apply(bids, asks, deltas)
+                    apply_deltas(bids, asks, deltas)
                     reached = change_id
                 return reached, bids, asks
         return None
@@ -95,7 +112,8 @@ class VenueBook:
         self._history.append(_Segment(self.update_id, dict(self.bids), dict(self.asks), []))
 
 
-def _apply(bids: Levels, asks: Levels, deltas: Deltas) -> None:
+def apply_deltas(bids: Levels, asks: Levels, deltas: Deltas) -> None:
+    """Change the levels in place."""
     for side, price, quantity in deltas:
         levels = bids if side == Side.BUY else asks
         if quantity:

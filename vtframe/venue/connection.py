@@ -19,6 +19,7 @@ class Connection:
         self.path = path
         self.combined = combined
         self.streams: list[str] = []  # as subscribed, for LIST_SUBSCRIPTIONS
+        self.heard: list[str] = []  # of them, those that this route serves
         self.sent = 0
         self.closed = False
         self.deaf = False  # half open: nothing goes in or out, and the socket stays
@@ -74,6 +75,17 @@ class Connection:
         self.deaf = True
         if seconds:
             self._loop.call_later(seconds, self.abort)
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    def write(self, frames: bytes, count: int) -> None:
+        """Many messages at once, after what waits."""
+        self._add(frames)
+        self.sent += count
+        self.flush()
 
     def flush(self) -> None:
         if self._stalled and self._bytes <= self._limit and not self.closed:

@@ -13,6 +13,7 @@ from vtframe.venue.book import Levels
 from vtframe.venue.fault import Fault
 from vtframe.venue.listing import Listing
 from vtframe.venue.place import Place
+from vtframe.venue.recorded import RecordedEngine
 from vtframe.venue.venue import Venue
 
 
@@ -46,7 +47,9 @@ class Control:
         text = request.query.get("update_id", str(book.update_id))
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             return problem(f"update_id {text!r} is not a number", "leave it out for the latest")
-        found = book.at(int(text))
+        load = self._venue.load
+        wanted = int(text) if "update_id" in request.query else None
+        found = book.at(int(text)) if load is None else load.book_at(market, symbol, wanted)
         if found is None:
             return problem(f"update_id {text} is forgotten", f"the oldest known is {book.oldest_id}", status=410)
         update_id, bids, asks = found
@@ -112,7 +115,9 @@ class Control:
         except msgspec.DecodeError as e:
             return problem(str(e), 'send {"kind": "drop", "share": 0.01}')
         faults = wishes if isinstance(wishes, list) else [wishes]
-        return answer([self._venue.faults.add(fault).describe() for fault in faults])
+        active = [self._venue.faults.add(fault) for fault in faults]
+        self._venue.strike()
+        return answer([one.describe() for one in active])
 
     async def end_faults(self, request: web.Request) -> web.Response:
         """DELETE one by ``id``, or all."""
@@ -150,5 +155,8 @@ def _levels(listing: Listing, levels: Levels, *, reverse: bool) -> list[tuple[st
     return [(listing.price.text(price), listing.quantity.text(levels[price])) for price in sorted(levels, reverse=reverse)]
 
 
-def _counts(place: Place) -> dict[str, int]:
-    return {"update_id": place.tape.book.update_id, "trades": place.tape.trades}
+def _counts(place: Place) -> dict[str, object]:
+    counts: dict[str, object] = {"update_id": place.tape.book.update_id, "trades": place.tape.trades}
+    if isinstance(place.engine, RecordedEngine):
+        counts |= {"ended": place.engine.ended, "damaged": place.engine.damaged}
+    return counts

@@ -10,6 +10,7 @@ from vtframe.venue.listing import Listing
 
 _FOREVER_MS = 4_133_404_800_000  # delivery of a perpetual contract
 _LISTED_MS = 1_569_398_400_000
+_HIGHEST = 10**14  # of a price, in its last digit
 
 
 def exchange_info(market: str, listings: Sequence[Listing], *, now_ms: int, limits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -59,15 +60,15 @@ def _spot(listing: Listing) -> dict[str, Any]:
         "filters": [
             {
                 "filterType": "PRICE_FILTER",
-                "minPrice": price(1),
-                "maxPrice": price(listing.start_price * 16),
-                "tickSize": price(1),
+                "minPrice": price(listing.tick),
+                "maxPrice": price(_HIGHEST // listing.price.step),
+                "tickSize": price(listing.tick),
             },
             {
                 "filterType": "LOT_SIZE",
-                "minQty": quantity(listing.minimum_quantity),
+                "minQty": quantity(listing.lot),
                 "maxQty": quantity(listing.maximum_quantity),
-                "stepSize": quantity(1),
+                "stepSize": quantity(listing.lot),
             },
             {
                 "filterType": "MARKET_LOT_SIZE",
@@ -112,27 +113,27 @@ def _futures(listing: Listing) -> dict[str, Any]:
 
 def _tail(listing: Listing) -> dict[str, Any]:
     down, up = (_plain(value) for value in listing.multipliers)
-    step = _plain(Decimal(listing.quantity.step).scaleb(-listing.quantity.decimals))
+    step = _plain(Decimal(listing.lot * listing.quantity.step).scaleb(-listing.quantity.decimals))
     price, quantity = listing.price.text, listing.quantity.text
-    tick = _plain(Decimal(listing.price.step).scaleb(-listing.price.decimals))
+    tick = _plain(Decimal(listing.tick * listing.price.step).scaleb(-listing.price.decimals))
     filters: list[dict[str, Any]] = [
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": price(1),
-            "maxPrice": price(listing.start_price * 16),
+            "minPrice": price(listing.tick),
+            "maxPrice": price(_HIGHEST // listing.price.step),
             "tickSize": tick,
         },
         {
             "filterType": "LOT_SIZE",
             "stepSize": step,
             "maxQty": quantity(listing.maximum_quantity),
-            "minQty": quantity(listing.minimum_quantity),
+            "minQty": quantity(listing.lot),
         },
         {
             "filterType": "MARKET_LOT_SIZE",
             "stepSize": step,
             "maxQty": quantity(listing.maximum_market_quantity),
-            "minQty": quantity(listing.minimum_quantity),
+            "minQty": quantity(listing.lot),
         },
         {"filterType": "MAX_NUM_ORDERS", "limit": listing.maximum_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},

@@ -24,12 +24,12 @@ def check_quantity(listing: Listing, quantity: int, *, is_market: bool) -> None:
     if listing.market == "spot":
         if is_market and quantity > highest:
             raise filter_failure("MARKET_LOT_SIZE")
-        if not listing.minimum_quantity <= quantity <= highest:
+        if not listing.lot <= quantity <= highest:
             raise filter_failure("LOT_SIZE")
         return
     if quantity <= 0:
         raise Refusal(-4003, "Quantity less than or equal to zero.")
-    if quantity < listing.minimum_quantity:
+    if quantity < listing.lot:
         raise Refusal(-4004, "Quantity less than min quantity.")
     if quantity > highest:
         raise Refusal(-4005, "Quantity greater than max quantity.")
@@ -40,7 +40,7 @@ def check_price(listing: Listing, price: int, last_price: int) -> None:
     down, up = listing.multipliers
     lowest, highest = int(last_price * down) + 1, int(last_price * up)
     if listing.market == "spot":
-        if not 1 <= price <= listing.start_price * 16:
+        if not price > 0:
             raise filter_failure("PRICE_FILTER")
         if not lowest <= price <= highest:
             raise filter_failure("PERCENT_PRICE_BY_SIDE")

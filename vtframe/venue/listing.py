@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, make_instrument
+from vtframe.domain import Instrument
 from vtframe.errors import InputError, nearest
 from vtframe.venue.digits import Digits
 
@@ -108,7 +109,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: Decimal  # of one contract: USD for COIN-M, else 1
     maker_fee: Decimal
     taker_fee: Decimal
-    minimum_quantity: int = 1
+    tick: int = 1  # an order's price is a multiple of it, in steps of ``price``
+    lot: int = 1
+    band: Decimal = Decimal("0.0242")  # how far an order's price may be from the last one, as a share of it
     maximum_quantity: int = 1_000_000
     maximum_market_quantity: int = 100_000
     maximum_orders: int = 200
@@ -124,8 +127,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def multipliers(self) -> tuple[Decimal, Decimal]:
         """How far a price may be from the last one, as factors: down and up."""
-        share = (Decimal(WINDOW_TICKS) / self.start_price).quantize(Decimal("0.0001"))
-        return 1 - share, 1 + share
+        return 1 - self.band, 1 + self.band
 
     def amount(self, quantity: int) -> Decimal:
         """Lots as a decimal number of the base asset (of contracts for COIN-M)."""
@@ -174,10 +176,40 @@ def read_listing(name: str) -> Listing:
         price=Digits(price_decimals, instrument.tick_size),
         quantity=Digits(quantity_decimals, instrument.lot_size),
         start_price=int(Decimal(units.price) / tick),
+        band=(WINDOW_TICKS * tick / Decimal(units.price)).quantize(Decimal("0.0001")),
         minimum_notional=instrument.minimum_notional,
         multiplier=instrument.multiplier,
         maker_fee=instrument.maker_fee,
         taker_fee=instrument.taker_fee,
+    )
+
+
+def recorded_listing(instrument: Instrument) -> Listing:
+    """An instrument of a recording: steps are what its codec counts in, so that every level is exact."""
+    market = next(name for name, rules in MARKETS.items() if rules.venue == instrument.venue)
+    rules = MARKETS[market]
+    price_decimals = rules.prints_price if rules.prints_price is not None else instrument.price_decimals
+    quantity_decimals = rules.prints_quantity if rules.prints_quantity is not None else instrument.quantity_decimals
+    one = int(1 / Decimal(10) ** -instrument.quantity_decimals)
+    return Listing(
+        market=market,
+        symbol=instrument.symbol,
+        pair=instrument.symbol.partition("_")[0],
+        base=instrument.base,
+        quote=instrument.quote,
+        margin=instrument.settlement,
+        price=Digits(price_decimals, 10 ** (price_decimals - instrument.price_decimals)),
+        quantity=Digits(quantity_decimals, 10 ** (quantity_decimals - instrument.quantity_decimals)),
+        start_price=0,
+        minimum_notional=instrument.minimum_notional,
+        multiplier=instrument.multiplier,
+        maker_fee=instrument.maker_fee,
+        taker_fee=instrument.taker_fee,
+        tick=instrument.tick_size,
+        lot=instrument.lot_size,
+        band=Decimal("0.5"),
+        maximum_quantity=1000 * one,
+        maximum_market_quantity=100 * one,
     )
 
 

@@ -30,6 +30,8 @@ class Mark:
             return
         while self._due_ns <= now_ns:
             event_ns, self._due_ns = self._due_ns, self._due_ns + _SECOND
+            if not self.price:  # a recording says where it starts
+                self.price = self.index = middle
             self.price += _WEIGHT * (middle - self.price)
             self.index += _WEIGHT * (self.price - self.index)
             for stream, every in self._streams:

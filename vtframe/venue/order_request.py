@@ -91,7 +91,7 @@ def read_side(parameters: Mapping[str, str]) -> Side:
 def read_price(listing: Listing, parameters: Mapping[str, str], name: str) -> int:
     """A price in ticks, on the tick."""
     try:
-        return _read_number(listing.price, parameters, name)
+        return _read_number(listing.price, parameters, name, listing.tick)
     except OffStepError:
         if listing.market == "spot":
             raise filter_failure("PRICE_FILTER") from None
@@ -101,23 +101,26 @@ def read_price(listing: Listing, parameters: Mapping[str, str], name: str) -> in
 def read_quantity(listing: Listing, parameters: Mapping[str, str]) -> int:
     """A quantity in lots, on the lot."""
     try:
-        return _read_number(listing.quantity, parameters, "quantity")
+        return _read_number(listing.quantity, parameters, "quantity", listing.lot)
     except OffStepError:
         if listing.market == "spot":
             raise filter_failure("LOT_SIZE") from None
         raise Refusal(-4023, "Qty not increased by step size.") from None
 
 
-def _read_number(digits: Digits, parameters: Mapping[str, str], name: str) -> int:
+def _read_number(digits: Digits, parameters: Mapping[str, str], name: str, multiple: int) -> int:
     text = parameters.get(name, "")
     if not text:
         raise missing(name)
     try:
-        return digits.parse(text)
+        number = digits.parse(text)
     except NotANumber:
         raise malformed(name, "^([0-9]{1,20})(\\.[0-9]{1,20})?$") from None
     except TooPreciseError:
         raise precision(name) from None
+    if number % multiple:
+        raise OffStepError(text)
+    return number
 
 
 def _read_money(text: str) -> Decimal:

@@ -16,9 +16,12 @@ class Place:
         self.listing = listing
         self.engine = engine
         self.tape = tape
+        self.still = False  # under load, what is sent is made already
 
     def advance(self, now_ns: int) -> None:
         """Bring the market up to ``now_ns``, and publish."""
+        if self.still:
+            return
         self.tape.publish(self.engine.advance(now_ns))
         self.tape.settle(now_ns)
 

@@ -45,7 +45,9 @@ def depth(asked: Asked) -> object:
     place = asked.place
     limit = depth_limit(asked.market, asked.parameters)
     asked.venue.advance()
-    update_id, bids, asks = place.tape.book.before(asked.venue.faults.stale_changes(asked.market))
+    load, changes = asked.venue.load, asked.venue.faults.stale_changes(asked.market)
+    loaded = load.book_at(asked.market, place.listing.symbol) if load is not None else None
+    update_id, bids, asks = loaded or place.tape.book.before(changes)
     text = payload.snapshot(
         place.listing,
         ts_ms=place.tape.ts_ns // _MS,

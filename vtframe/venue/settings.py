@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     virtual: bool = False  # the clock moves only when the control endpoint is told so
     pace_ms: Annotated[float, Meta(gt=0, le=1000)] = 2.0  # how often the market is looked at
     instruments: tuple[str, ...] = DEFAULT
+    load: Annotated[int, Meta(ge=0)] | None = None  # messages a second; 0: as fast as clients read
+    load_frames: Annotated[int, Meta(ge=100, le=2_000_000)] = 60_000  # made beforehand, then sent over and over
+    recordings: tuple[str, ...] = ()  # files, in order: the market is theirs instead of a simulation
     trade_routes: tuple[Literal["public", "market"], ...] = ("market",)
     ping_s: Annotated[float, Meta(gt=0)] = 20.0
     pong_s: Annotated[float, Meta(gt=0)] = 60.0  # a client that has not answered a ping for so long is dropped

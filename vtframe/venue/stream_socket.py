@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -32,6 +33,7 @@ class StreamSocket:
         self._hub: Hub = venue.hub
         self._connection = connection
         self._market = market
+        self._loaded = venue.load is not None
         self._kinds = venue.routes[market][route]
         self._listen_keys = venue.listen_keys.get(market) if route == "private" else None
 
@@ -43,11 +45,15 @@ class StreamSocket:
         stream = parse_stream(self._market, name)
         is_key = self._listen_keys is not None and self._listen_keys.knows(name)
         if is_key or (stream is not None and stream.kind in self._kinds):
-            self._hub.subscribe(self._connection, self._market, name)
+            self._connection.heard.append(name)
+            if is_key or not self._loaded:
+                self._hub.subscribe(self._connection, self._market, name)
 
     def unsubscribe(self, name: str) -> None:
         if name in self._connection.streams:
             self._connection.streams.remove(name)
+            if name in self._connection.heard:
+                self._connection.heard.remove(name)
             self._hub.unsubscribe(self._connection, self._market, name)
 
     def answer(self, text: str) -> bytes:
@@ -122,7 +128,10 @@ async def serve_streams(venue: Venue, market: str, route: str, request: web.Requ
         streams = StreamSocket(venue, socket.connection, market, route)
         for name in chosen:
             streams.subscribe(name)
+        load = asyncio.ensure_future(venue.load.feed(socket.connection)) if venue.load is not None else None
         async for kind, data in socket.messages(rate=5 if market == "spot" else 10):
             if kind == WSMsgType.TEXT:
                 socket.connection.send_text(streams.answer(data))
+        if load is not None:
+            load.cancel()
     return socket.response

@@ -56,7 +56,7 @@ class Tape:
     @property
     def last_price(self) -> int:
         """Of the last trade, in ticks."""
-        return self._last_price
+        return self._last_price or self.book.top(Side.BUY)[0]
 
     def trade_id(self, ts_ns: int, price: int) -> int:
         """The public trade that a fill is part of; the latest where it is too long ago."""

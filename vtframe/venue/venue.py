@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from vtframe.errors import InputError
 from vtframe.venue.account import Account, AccountTable
@@ -10,11 +11,14 @@ from vtframe.venue.algo import AlgoBook
 from vtframe.venue.clock import VenueClock
 from vtframe.venue.desk import Desk
 from vtframe.venue.faults import Faults
+from vtframe.venue.happening import Engine
 from vtframe.venue.hub import Hub
 from vtframe.venue.listen_keys import ListenKeys
-from vtframe.venue.listing import MARKETS, read_listing
+from vtframe.venue.listing import MARKETS, Listing, read_listing, recorded_listing
+from vtframe.venue.load import Load, LoadMarket
 from vtframe.venue.place import Place
 from vtframe.venue.rate_limit import LIMITS, RateLimiter
+from vtframe.venue.recorded import RecordedEngine, identify_recordings
 from vtframe.venue.settings import Settings
 from vtframe.venue.simulated import SimulatedEngine
 from vtframe.venue.stream import routes_with
@@ -37,12 +41,15 @@ class Venue:
         self.accounts: dict[str, Account] = {}  # by API key
         self.limiters = {market: RateLimiter(market, LIMITS[market]) for market in MARKETS}
         now_ns = self.clock.now_ns()
-        for name in settings.instruments:
-            listing = read_listing(name)
+        self.load: Load | None = None
+        if settings.load is not None:
+            frames = settings.load_frames // max(1, len(settings.instruments))
+            made = [LoadMarket(*one, start_ns=now_ns, frames=frames) for one in self._engines(now_ns)]
+            self.load = Load(made, rate=settings.load)
+        for listing, engine in self._engines(now_ns):
             key = listing.market, listing.symbol
             if key in self.places:
-                raise InputError(f"instrument {name!r}", "listed twice")
-            engine = SimulatedEngine(listing, seed=settings.seed, regime=settings.regime, start_ns=now_ns)
+                raise InputError(f"instrument {listing.name!r}", "listed twice")
             self.places[key] = Place(listing, engine, Tape(listing, self.hub, self.faults, now_ns=now_ns))
         self.desks = {
             market: Desk(market, {place.listing.symbol: place for place in self.of_market(market)})
@@ -55,6 +62,20 @@ class Venue:
         for fault in settings.faults:
             self.faults.add(fault)
         self.advance()
+        for place in self.places.values():
+            place.still = self.load is not None
+
+    def _engines(self, now_ns: int) -> Iterator[tuple[Listing, Engine]]:
+        """Every instrument with what makes its market: the recordings', or the simulated ones."""
+        settings = self.settings
+        files = identify_recordings(settings.recordings)
+        instruments = {one.instrument_id: one for file in files for one in file.instruments}
+        for instrument in instruments.values():
+            own = [file for file in files if instrument in file.instruments]
+            yield recorded_listing(instrument), RecordedEngine(instrument, own, start_ns=now_ns)
+        for name in () if files else settings.instruments:
+            listing = read_listing(name)
+            yield listing, SimulatedEngine(listing, seed=settings.seed, regime=settings.regime, start_ns=now_ns)
 
     def add_account(self, table: AccountTable) -> Account:
         """Raises InputError where its key or name is taken."""
@@ -80,9 +101,13 @@ class Venue:
             else:
                 place.advance(now_ns)
         self.algos.trigger(now_ns)
-        self.faults.strike_sockets(self.hub.connections, now_ns / 1e9)
+        self.strike()
         self.listen_keys["usdm"].expire(now_ns // _MS)
         self.hub.flush()
+
+    def strike(self) -> None:
+        """What faults do to connections now."""
+        self.faults.strike_sockets(self.hub.connections, self.clock.now_ns() / 1e9)
 
     def move(self, by_ns: int) -> None:
         """Move a virtual clock, in steps."""
