@@ -48,3 +48,32 @@ class EventClock:
 
     def monotonic_ns(self) -> int:
         return time.perf_counter_ns() if self.measured else self._now
+
+
+class InputClock:
+    """Time in a live session, as its decisions see it: what the inputs brought, so that it can be told again.
+
+    ``advance`` takes the arrival of a message or of an answer; ``arrive`` reads the machine's clock, for an input that brings
+    no time, and the journal has what it read. Between inputs it stands still.
+    """
+
+    def __init__(self, wall: Clock) -> None:
+        self._wall = wall
+        self._now = wall.now_ns()
+        self.monotonic_ns = wall.monotonic_ns
+
+    def advance(self, ts_ns: int) -> None:
+        """Move to ``ts_ns``; a reading that went back leaves the clock where it is."""
+        if ts_ns > self._now:
+            self._now = ts_ns
+
+    def arrive(self) -> None:
+        """Move to what the machine's clock says."""
+        self.advance(self._wall.now_ns())
+
+    def now_ns(self) -> int:
+        return self._now
+
+    def read_ns(self) -> int:
+        """The machine's clock, for the record: nothing moves."""
+        return self._wall.now_ns()

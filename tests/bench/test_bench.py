@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtframe.api import Feature
-from vtframe.cli.bench import elsewhere, fused, inference, swap
+from vtframe.cli.bench import elsewhere, fused, inference, socket, swap
 from vtframe.cli.bench.feature_sets import six_features, twelve_features, twenty_four_features
 from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
@@ -97,7 +97,7 @@ def test_a_ratio_above_one_is_better_for_rates_and_for_times() -> None:
 
 def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundredth of the calls: what is tried is that every row is there and says what it must."""
-    few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}, swap: {"_SWAPS": 1, "_STRETCH_S": 0.3}}
+    few = {inference: {"_CALLS": 200}, fused: {"_CALLS": 512}, swap: {"_SWAPS": 1, "_STRETCH_S": 0.3, "_RATES": (500,)}}
     few[elsewhere] = {
         "_ROUNDS": 200,
         "_SLOW_ROUNDS": 20,
@@ -118,13 +118,27 @@ def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str
     assert {name.split(",")[0] for name in rows if name.startswith("pool: round trip")} == {"pool: round trip"}
     assert any(name.startswith("pool: MLP 32-64-32-3, rows answered") for name in rows)
     assert any("keep_warm" in name for name in rows)
-    assert sum("model swapped, longest time without a prediction" in name for name in rows) == 4
+    assert sum("model swapped at 500 rows/s, longest time between predictions" in name for name in rows) == 4
     for row in rows.values():
-        assert row.unit in {"us", "ms", "M rows/s"}
+        assert row.unit in {"us", "row intervals", "M rows/s"}
         assert row.median > 0, row.name
         if not row.name.startswith("watch: scores"):  # which has nothing beside it
             assert row.baseline_median is not None, row.name
             assert row.baseline_median > 0, row.name
+
+
+def test_every_recorded_message_goes_through_a_socket_for_each_transport(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "_REPEATS", 1)
+    material = Material((data / "binance" / "spot_btcusdt_20240808.gz",))
+    del material.messages[4_000:]
+    said: list[str] = []
+    rows = list(socket.run(material, said.append))
+    assert said == ["4,000 recorded messages through a socket, 1 times for each transport, by processor time"]
+    assert [row.name.rpartition(" ")[2] for row in rows] == ["websockets", "picows"]
+    for row in rows:
+        assert row.baseline_median is not None
+        assert 0 < row.median < row.baseline_median, "receiving alone cannot take longer than receiving and more"
+    assert not list(socket.run(Material((), market_seconds=1.0), said.append)), "the embedded market has no bytes"
 
 
 def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vtframe.api import Sampling
-from vtframe.config import DriftTable, LaneTable, ModelTable, RowsTable, SessionTable, read_config
+from vtframe.config import DriftTable, LaneTable, ModelTable, RecorderTable, RowsTable, SessionTable, read_config
 from vtframe.config.read import TABLES
 
 TABLE_OF = {
@@ -19,6 +19,7 @@ TABLE_OF = {
     "[[models]]": ModelTable,
     "[[lanes]]": LaneTable,
     "[[drift]]": DriftTable,
+    "[recorder]": RecorderTable,
 }
 
 

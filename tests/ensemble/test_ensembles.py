@@ -234,6 +234,90 @@ def test_an_ensemble_runs_in_a_session_and_parity_holds(root: Path, home: Path, 
     assert pq.read_table(session / "predictions" / MODEL).column("up").null_count < certificate.rows / 2
 
 
+def write_mixed(home: Path) -> list[Path]:
+    """Members of three backends: one of an installed plugin, one of another, one of a local file that reads five rows."""
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    described = read_description(home / MODEL / "bundle.toml")
+    of_window = msgspec.structs.replace(described.input, features=described.input.features[2:4], window=5, training={})
+    changes: dict[str, Any] = {"name": "mean_of_five", "backend": "window_mean", "file": "model.txt", "input": of_window}
+    (home / "window_backend.py").write_text((Path(__file__).parent / "window_backend.py").read_text())
+    local = write_bundle(home / "mean_of_five", msgspec.structs.replace(described, files={}, **changes), {"model.txt": b"3"})
+    rng = np.random.default_rng(2)
+    fitted = LogisticRegression().fit(rng.normal(size=(500, 7)), rng.integers(-1, 2, 500))
+    changes = {"name": "native", "backend": "sklearn", "file": "model.skops", "files": {}}
+    native = write_bundle(
+        home / "native", msgspec.structs.replace(described, **changes), {"model.skops": skops.io.dumps(fitted)}
+    )
+    return [home / MODEL, local.path, native.path]
+
+
+@pytest.fixture(scope="module")
+def mixed(home: Path, rows: RowSet) -> BundleInfo:
+    members = write_mixed(home)
+    known = EnsembleBackend(local=(str(home / "window_backend.py"),))
+    return make_ensemble(home / "mixed", members, rows, unseen=1.0, weights=(1.0, 2.0, 3.0), backend=known)
+
+
+@pytest.mark.parametrize("where", ["inline", "thread", "process"])
+def test_members_of_three_backends_and_two_windows_answer_together_wherever_they_run(
+    root: Path, home: Path, rows: RowSet, mixed: BundleInfo, where: str
+) -> None:
+    text = (root / "vtframe.toml").read_text().replace("duration_s = 1200", "duration_s = 10")
+    text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx", "sklearn"]\nlocal = ["window_backend.py"]')
+    text = text.replace(f'bundle = "models/{MODEL}"', f'bundle = "{mixed.path}"\nname = "{MODEL}"')
+    deadline = f'where = "{where}"\ndeadline_us = 60_000_000'
+    (home / f"mixed_{where}.toml").write_text(text.replace('where = "inline"\ndeadline_us = 5_000', deadline))
+    session = home / f"session_mixed_{where}"
+    assemble(home / f"mixed_{where}.toml", Wishes(folder=session, deterministic=True)).session.run()
+    certificate = ParityRun(session, predictions=True).run()
+    assert certificate.passed, certificate
+    found = pq.read_table(session / "predictions" / MODEL).to_pandas().sort_values("row")
+    logged = pq.read_table(session / "rows").to_pandas().sort_values("number")
+    answered = found[found["verdict"] == "ok"]
+    assert len(answered) > 100
+    values = logged[list(mixed.columns)].to_numpy(np.float32)
+    windows = np.stack([values[row - 4 : row + 1] for row in answered["row"]])
+    one, three = (opened(load_bundle(home / name)).predict(windows[:, -1:].copy()) for name in (MODEL, "native"))
+    two = plain_mean(windows[:, :, mixed.columns.index("micro_spread")])
+    expected = (one.astype(np.float64) + 2 * two + 3 * three) / 6
+    np.testing.assert_allclose(answered[["down", "flat", "up"]].to_numpy(), expected, atol=2e-6)
+
+
+def plain_mean(column: np.ndarray) -> np.ndarray:
+    score = 3 * column.astype(np.float64).mean(axis=1)
+    powers = np.exp(np.stack([-score, 0 * score, score], axis=1))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_commands_open_members_of_local_plugins_that_the_configuration_names(
+    root: Path, home: Path, mixed: BundleInfo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=r"(?s)needs backend 'window_mean'.*name its file in \[vtframe\] local"):
+        EnsembleBackend().open(mixed)
+    text = (root / "vtframe.toml").read_text()
+    (home / "local.toml").write_text(text.replace('plugins = ["onnx"]', 'local = ["window_backend.py"]'))
+    done = CliRunner().invoke(model_command, ["verify", str(mixed.path), "--config", str(home / "local.toml"), "--json"])
+    assert done.exit_code == 0, done.output
+    shutil.copytree(home / MODEL, home / "again" / MODEL)
+    words = [*map(str, write_mixed(home / "again")), "--out", str(home / "again" / "all"), "--rows", str(home / "rows.parquet")]
+    asked = ["ensemble", *words, "--unseen", "1"]
+    refused = CliRunner().invoke(model_command, asked)
+    assert "window_mean" in str(refused.exception)
+    done = CliRunner().invoke(model_command, [*asked, "--config", str(home / "local.toml")])
+    assert done.exit_code == 0, done.output
+
+
+def test_an_ensemble_of_an_ensemble_knows_local_plugins_as_well(home: Path, rows: RowSet, mixed: BundleInfo) -> None:
+    known = EnsembleBackend(local=(str(home / "window_backend.py"),))
+    above = make_ensemble(home / "above_mixed", [mixed.path, home / MODEL], rows, unseen=1.0, backend=known)
+    batch = windows_of(rows, above)
+    both = [known.open(mixed).predict(batch), opened(load_bundle(home / MODEL)).predict(batch[:, -1:].copy())]
+    np.testing.assert_allclose(known.open(above).predict(batch), np.mean(both, axis=0), atol=1e-6)
+
+
 def test_the_command_makes_one_and_says_what_it_is_worth(home: Path) -> None:
     words = [
         "ensemble",

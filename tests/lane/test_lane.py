@@ -24,6 +24,7 @@ from vtframe.domain import (
     OrderCanceled,
     OrderExpired,
     OrderFilled,
+    OrderLost,
     OrderRejected,
     OrderStatus,
     OrderType,
@@ -899,3 +900,77 @@ def test_no_sequence_of_intents_at_a_constant_price_takes_the_position_beyond_it
         assert position * last >= 0
         if worth <= limit:
             assert position == last
+
+
+# a venue that cannot be reached
+
+
+def test_what_opens_is_denied_with_the_reason_while_the_venue_takes_no_entries():
+    venue = Venue().enter(10)
+    venue.lane.on_entries(allowed=False, reason="user data was lost")
+    assert not venue.lane.view.trading_available
+    venue.want(25)
+    assert venue.sent == [10]
+    denied = venue.bench.journal.of(OrderDenied)[-1].denied
+    assert (denied.policy, denied.reason) == ("venue_closed", "user data was lost")
+    venue.lane.on_entries(allowed=True)
+    assert venue.lane.view.trading_available
+    venue.want(25)
+    assert venue.sent == [10, 15]
+
+
+def test_what_reduces_is_sent_while_the_venue_takes_no_entries():
+    venue = Venue().enter(10)
+    venue.lane.on_entries(allowed=False, reason="user data was lost")
+    venue.want(4)
+    assert venue.sent == [10, -6]
+    venue.fill()
+    venue.want(-5)  # through zero: the half that opens is denied
+    venue.fill()
+    assert venue.sent == [10, -6, -4]
+    assert venue.position == 0
+
+
+def test_exits_close_while_the_venue_takes_no_entries():
+    venue = Venue().enter(10, exits=Exits(stop_loss_bps=5.0))
+    venue.lane.on_entries(allowed=False, reason="user data was lost")
+    venue.top(99_000, 99_001)
+    assert venue.sent == [10, -10]
+
+
+def test_an_unknown_order_is_neither_repeated_nor_forgotten():
+    venue = Venue().enter(10, exits=Exits(stop_loss_bps=5.0))
+    venue.top(99_000, 99_001)
+    venue.end(OrderLost, reason="no answer")
+    for _ in range(5):
+        venue.bench.wait(1_000)
+    assert venue.sent == [10, -10]  # the exit may be at the venue: a second one would turn the position over
+    venue.fill()
+    assert venue.position == 0
+
+
+def test_an_unknown_order_that_was_not_found_is_followed_by_another_attempt():
+    venue = Venue().enter(10, exits=Exits(stop_loss_bps=5.0))
+    venue.top(99_000, 99_001)
+    venue.end(OrderLost, reason="no answer")
+    venue.end(OrderRejected, reason="NOT_FOUND")
+    for _ in range(3):
+        venue.bench.wait(200)
+    assert venue.sent == [10, -10, -10]
+    names = [order.client_order_id for order in venue.adapter.submitted]
+    assert len(names) == len(set(names))
+
+
+def test_a_lane_that_is_wound_down_cancels_and_hears_the_ends():
+    venue = Venue()
+    venue.limit(10, 99_000)
+    venue.lane.wind_down("stop")
+    (canceled,) = venue.adapter.canceled
+    assert venue.lane.working_orders() == [canceled.client_order_id]
+    venue.end(OrderCanceled)
+    assert venue.lane.working_orders() == []
+    venue.want(20)
+    assert venue.sent == [10]
+    venue.lane.stop()
+    assert len(venue.adapter.canceled) == 1
+    assert venue.adapter.stopped

@@ -14,7 +14,7 @@ from vtframe.engine.session import Session
 from vtframe.errors import BundleError, SessionError
 from vtframe.inference.bundle import load_bundle
 from vtframe.journal.reader import JournalReader
-from vtframe.journal.records import InputArrived, ModelChanged
+from vtframe.journal.records import DriftJudged, InputArrived, ModelChanged
 from vtframe.plugins.local import load_local
 
 rig: Any = load_local(Path(__file__).with_name("lifecycle_rig.py"), "lifecycle_rig.py")
@@ -53,7 +53,8 @@ def test_every_row_has_one_prediction_over_a_swap_and_parity_holds(root: Path, h
     running = rig.Running(path, orders)
     logged = running.logged()
     first, softer = (load_bundle(home / "models" / name).hash for name in (MODEL, "softer"))
-    assert rig.runs_of(logged.column("model_hash").to_pylist()) == [first, softer, first]
+    by_row = logged.sort_by("row")  # an answer of the version before may come after one of the next
+    assert rig.runs_of(by_row.column("model_hash").to_pylist()) == [first, softer, first]
     assert sorted(logged.column("row").to_pylist()) == list(range(running.report["counts"]["rows"]))
     assert adds_up(running.report["counts"])
     assert running.report["counts"]["pending"] == running.report["counts"]["failed"] == 0
@@ -114,6 +115,73 @@ def test_what_cannot_take_over_is_refused_with_every_reason_and_changes_nothing(
     assert len(set(running.logged().column("model_hash").to_pylist())) == 1
     assert adds_up(running.report["counts"])
     assert not any(isinstance(record, ModelChanged) for record in JournalReader(running.folder / "journal"))
+
+
+RULES = f"""
+[[drift]]
+model = "{MODEL}"
+window = 500
+every = 50
+warn = 12.0
+
+[[drift]]
+model = "{MODEL}"
+watch = "scores"
+measure = "log_loss"
+window = 200
+every = 20
+warn = 2.0
+"""
+
+
+def test_rules_on_drift_and_scores_follow_the_version_that_answers(root: Path, home: Path) -> None:
+    path = rig.configured(root, home, "watched", speed=60)
+    path.write_text(path.read_text() + RULES)
+    described = rig.read_description(home / "models" / MODEL / "bundle.toml")
+    untold = rig.msgspec.structs.replace(described.input, training={})
+    rig.write_version(home, "untold", input=untold)
+    rig.write_version(home, "unmeasured", provenance=rig.msgspec.structs.replace(described.provenance, metrics={}))
+    far = {
+        name: rig.msgspec.structs.replace(column, edges=tuple(k - 1e6 for k in range(len(column.edges))))
+        for name, column in described.input.training.items()
+    }
+    metrics = {**described.provenance.metrics, "log_loss": 0.5}
+    provenance = rig.msgspec.structs.replace(described.provenance, metrics=metrics)
+    rig.write_version(home, "far", input=rig.msgspec.structs.replace(described.input, training=far), provenance=provenance)
+    refused: dict[str, str] = {}
+    told: dict[str, Any] = {}
+
+    def orders(session: Session) -> None:
+        rig.wait_for(lambda: rig.rows_made(session) > 1_500)
+        for name in ("untold", "unmeasured"):
+            with pytest.raises(BundleError) as caught:
+                rig.done(session.lifecycle.ask(swap(home, name)))
+            refused[name] = str(caught.value)
+        told.update(rig.done(session.lifecycle.ask(swap(home, "far"))))
+        rows = rig.rows_made(session)
+        rig.wait_for(lambda: rig.rows_made(session) > rows + 1_500)
+        session.engine.stop("seen enough")
+
+    running = rig.Running(path, orders)
+    assert "drift rule 1 could not go on: bundle 'untold' does not say how book_imbalance" in refused["untold"]
+    assert "drift rule 2 could not go on: bundle 'unmeasured' does not say its log_loss" in refused["unmeasured"]
+    first, second = (load_bundle(home / "models" / name).hash for name in (MODEL, "far"))
+    (quality,) = running.report["quality"][MODEL].values()
+    assert list(quality["versions"]) == [first, second]
+    assert quality["out_of_sample"]["log_loss"] == quality["versions"][second]["out_of_sample"]["log_loss"] == 0.5
+    assert quality["versions"][first]["out_of_sample"]["log_loss"] == described.provenance.metrics["log_loss"]
+    assert sum(one["count"] for one in quality["versions"].values()) == quality["count"]
+    inputs, scores = (next(iter(one["instruments"].values())) for one in running.report["drift"]["rules"])
+    assert inputs["version"] == scores["version"] == second
+    assert [one["version"] for one in (*inputs["earlier"], *scores["earlier"])] == [first, first]
+    assert max(inputs["earlier"][0]["most"].values()) < 12 < max(inputs["most"].values())
+    assert scores["now"] > scores["earlier"][0]["now"]
+    judged = [record.verdict for record in JournalReader(running.folder / "journal") if isinstance(record, DriftJudged)]
+    warned = [one for one in judged if one.measure == "psi"]
+    assert warned
+    assert warned[0].input > told["input"]
+    by_version = running.logged().filter([value == second for value in running.logged().column("model_hash").to_pylist()])
+    assert warned[0].row == min(by_version.column("row").to_pylist()) + 499
 
 
 def test_of_two_commands_at_once_the_second_is_refused(root: Path, home: Path) -> None:

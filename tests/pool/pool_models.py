@@ -61,8 +61,31 @@ class ScriptedModel:
         self.hoard.clear()
 
 
+class OddModel(ScriptedModel):
+    """Answers right, in another way than asked: ``double`` numbers, a ``list``, ``locked``, in ``columns``; or ``narrow``."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__(0.0)
+        self.way = way
+
+    def predict(self, batch: np.ndarray) -> Any:
+        answers = super().predict(batch)
+        match self.way:
+            case "double":
+                return answers.astype(np.float64)
+            case "list":
+                return answers.tolist()
+            case "locked":
+                answers.flags.writeable = False
+            case "columns":
+                return np.asfortranarray(answers)
+            case "narrow":
+                return answers[:, :2]
+        return answers
+
+
 class ScriptedBackend(ModelBackend):
-    """Opens any file."""
+    """Opens any file; what it says may be the way of an ``OddModel``."""
 
     name = "scripted"
     suffixes = (".txt",)
@@ -72,6 +95,8 @@ class ScriptedBackend(ModelBackend):
     def open(self, bundle: BundleInfo) -> Model:
         if (bundle.path / bundle.file).read_text() == "broken":
             raise BundleError(str(bundle.path / bundle.file), "is broken", "write something else into it")
+        if (way := (bundle.path / bundle.file).read_text()) in {"double", "list", "locked", "columns", "narrow"}:
+            return OddModel(way)
         return ScriptedModel(self.sleep_ms)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from vtframe.api import InputFeature, Label
 from vtframe.buffers.ring import RowRing
 from vtframe.buffers.segment import SegmentFolder
-from vtframe.clock import LiveClock
+from vtframe.clock import Clock, LiveClock
 from vtframe.domain import ROW, Prediction, Verdict
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import Description, Input, Output
@@ -59,6 +59,7 @@ class PoolRig:
         deadline_s: float = 30.0,
         sleep_ms: float = 0.0,
         ready: bool = True,
+        clock: Clock | None = None,
         **settings: Any,
     ) -> None:
         self.settings = PoolSettings(**{"where": "process", **settings})
@@ -87,7 +88,7 @@ class PoolRig:
         self.executor = PoolExecutor(
             self.site,
             ring=self.ring,
-            clock=LiveClock(),
+            clock=clock or LiveClock(),
             deadline_ns=int(deadline_s * 1e9),
             max_age_ns=10**18,
         )

@@ -274,6 +274,42 @@ def test_a_bundle_that_changed_after_the_session_opened_it_is_refused_by_workers
     assert not pool.executor.available
 
 
+@pytest.mark.parametrize("way", ["double", "list", "locked", "columns"])
+def test_answers_of_another_type_or_order_are_the_same_answers(rig: Make, way: str) -> None:
+    pool = rig(instruments=8, content=way)
+    for instrument in range(8):
+        pool.ask(instrument, value=float(instrument))
+    pool.wait()
+    assert pool.verdicts() == {"ok": 8}
+    assert [p.outputs[1] for p in sorted(pool.predictions(), key=lambda p: p.instrument)] == [*map(float, range(8))]
+
+
+def test_a_model_that_answers_in_another_shape_at_its_first_call_is_refused_at_the_start(rig: Make) -> None:
+    with pytest.raises(
+        BundleError, match=r"a worker could not open it: .*answers one row in the shape \(1, 2\), expected \(1, 3\)"
+    ):
+        rig(content="narrow")
+
+
+@EVERYWHERE
+def test_where_there_are_no_eventfds_pipes_wake_who_sleeps(
+    rig: Make, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "eventfd", raising=False)
+    pool = rig(instruments=2, **place)
+    assert len(set(pool.site.work.descriptors)) == 2  # a pipe has two ends
+    for value in range(20):
+        number = pool.ask(value % 2, value=float(value))
+        assert pool.site.await_answer(0, 10_000), f"row {number} was not answered within ten seconds"
+        pool.wait()
+    assert [p.outputs[1] for p in pool.predictions()] == [*map(float, range(20))]
+    for _ in range(70_000 // 8):  # more than a pipe holds: who rings does not wait
+        pool.site.work.ring()
+    pool.ask(0, value=5.0)
+    pool.wait()
+    assert pool.predictions()[-1].outputs[1] == 5.0
+
+
 def test_a_ring_too_short_for_a_window_that_is_read_elsewhere_is_refused(rig: Make) -> None:
     with pytest.raises(BundleError, match=r"reads windows of 20 rows .* the ring holds 64.*\[rows\] ring = 80"):
         rig(ring=64, window=20)

@@ -16,6 +16,7 @@ import pytest
 from pool_rig import PoolRig, models
 
 from vtframe.buffers.segment import SegmentFolder, shared_folder, sweep
+from vtframe.clock import EventClock
 from vtframe.domain import Verdict
 from vtframe.errors import SessionError
 
@@ -70,6 +71,20 @@ def test_a_worker_that_is_lost_fails_what_it_held_and_is_started_again(rig: Make
     pool.wait()
     assert pool.predictions(Verdict.OK)[-1].outputs[1] == 7.0
     assert pool.adds_up()
+
+
+@pytest.mark.parametrize("command", [models.KILL, models.EXIT], ids=["killed", "exits"])
+def test_where_the_market_waits_a_lost_worker_costs_the_row_that_it_held_and_no_other(rig: Make, command: int) -> None:
+    pool = rig(instruments=1, overload="block", deadline_s=0.05, clock=EventClock())
+    verdicts = []
+    for row in range(12):
+        pool.row(value=float(row), command=command if row == 5 else 0)
+        prediction = pool.executor.predict(0, started=time.perf_counter_ns())
+        verdicts.append(prediction.verdict)
+        if prediction.verdict is Verdict.OK:
+            assert prediction.outputs[1] == float(row)
+    assert verdicts == [Verdict.OK] * 5 + [Verdict.FAILED] + [Verdict.OK] * 6  # not late: it is not the model that was slow
+    assert sum(pool.executor.deaths.values()) == 1
 
 
 def test_a_worker_that_is_stopped_while_it_sleeps_is_put_down(rig: Make) -> None:

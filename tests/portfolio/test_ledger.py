@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,3 +159,20 @@ def test_an_average_price_is_written_plainly():
 def test_a_fill_without_price_or_quantity_is_refused(price, quantity):
     with pytest.raises(ValueError, match="must be positive"):
         Ledger().apply(fill(price, quantity), submit(), LINEAR)
+
+
+def test_a_fee_that_the_venue_states_is_the_fee_in_its_currency():
+    order = submit(side=Side.BUY)
+    charged = msgspec.structs.replace(fill(100_000, 1_000), fee="0.00012345", fee_currency="BNB")
+    result = Ledger().apply(charged, order, LINEAR)
+    assert (result.fee, result.fee_currency, result.currency) == (Decimal("0.00012345"), "BNB", "USDT")
+    silent = Ledger().apply(fill(100_000, 1_000), order, LINEAR)
+    assert (silent.fee_currency, silent.currency) == ("USDT", "USDT")
+
+
+@pytest.mark.parametrize("fee", ["much", "nan", "Infinity"])
+def test_a_fee_that_is_no_number_is_refused_and_changes_nothing(fee):
+    ledger = Ledger()
+    with pytest.raises(ValueError, match="fee"):
+        ledger.apply(msgspec.structs.replace(fill(100_000, 1_000), fee=fee, fee_currency="BNB"), submit(side=Side.BUY), LINEAR)
+    assert ledger.position(0).quantity == 0

@@ -15,6 +15,7 @@ from vtframe.domain import (
     OrderCanceled,
     OrderExpired,
     OrderFilled,
+    OrderLost,
     OrderRejected,
     OrderStatus,
     Side,
@@ -259,3 +260,33 @@ def test_sessions_do_not_share_client_order_ids():
     assert ClientOrderIds("one").next() != ClientOrderIds("two").next()
     with pytest.raises(ValueError, match="empty"):
         ClientOrderIds("")
+
+
+def lost(name):
+    return OrderLost(client_order_id=name, ts_event=1, reason="no answer")
+
+
+def test_an_order_whose_answer_is_lost_is_unknown_and_counts_as_working():
+    table = table_with(submit("a", quantity=10))
+    assert table.apply(lost("a")).status is OrderStatus.UNKNOWN
+    assert table.working(0) == 10
+    assert table.apply(lost("a")) is None  # nothing new
+    assert table.apply(fill("a", 4, "t1")).status is OrderStatus.PARTIALLY_FILLED
+    assert table.apply(lost("a")).status is OrderStatus.UNKNOWN
+    assert table.apply(canceled("a")).status is OrderStatus.CANCELED
+    assert table.working(0) == 0
+
+
+@pytest.mark.parametrize("end", [canceled, expired, rejected])
+def test_an_order_that_has_ended_is_lost_no_more(end):
+    table = table_with(submit("a", quantity=10))
+    ended = table.apply(end("a")).status
+    assert table.apply(lost("a")) is None
+    assert table["a"].status is ended
+
+
+def test_an_unknown_order_may_be_canceled_and_its_answer_lost_again():
+    table = table_with(submit("a", quantity=10))
+    table.apply(lost("a"))
+    table.cancel_sent("a")
+    assert table.apply(lost("a")).status is OrderStatus.UNKNOWN

@@ -218,7 +218,7 @@ def test_a_plainly_wrong_unit_is_refused(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(b"<html>not found</html>\n"), "named .gz, but neither gzip nor zstd by its first bytes"),
         (lambda path: path.write_bytes(gzip.compress(b"")), "not a recording: it holds no line"),
         (lambda path: path.write_bytes(gzip.compress(b"a,b,c\n1,2,3\n")), "not a recording: line 1: line without a timestamp"),
-        (lambda path: path.write_bytes(bytes(10 << 20)), "longer than 8388608 bytes: not a recording"),
+        (lambda path: path.write_bytes(bytes(20 << 20)), "longer than 16777216 bytes: not a recording"),
     ],
 )
 def test_what_is_no_recording_is_refused(tmp_path: Path, make: object, problem: str) -> None:

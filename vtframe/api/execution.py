@@ -1,7 +1,8 @@
-"""The contract of an execution adapter: approved orders in, order events out."""
+"""The contract of an execution adapter: approved orders in, order events out. docs/execution.md tells it in whole."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, Protocol, final
 
 from numpy.typing import NDArray
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from vtframe.api.part import Part
 from vtframe.api.source import InstrumentTable
 from vtframe.clock import Clock
-from vtframe.domain import BookState, CancelOrder, OrderEvent, Records, Side, SubmitOrder, Top
+from vtframe.domain import BookState, CancelOrder, Instrument, OrderEvent, Records, Side, SubmitOrder, Top
+from vtframe.errors import Fault
 
 
 @final
@@ -54,9 +56,15 @@ class BookReader(Protocol):
 
 
 class ExecutionSink(Protocol):
-    """Where an adapter reports what the venue says."""
+    """Where an adapter reports what the venue says. What a ``live`` adapter reports is a numbered, journalled input, handled
+    before the call returns: it reports in the session's event loop, and never from within ``submit`` or ``cancel``."""
 
     def on_order_event(self, event: OrderEvent) -> None: ...
+
+    def on_entries(self, *, allowed: bool, reason: str = "") -> None:
+        """Whether orders that open a position can be sent from here on; they are denied meanwhile, with ``reason``. Orders
+        that reduce are sent all the same. Entries are open at the start, and a call that changes nothing is no input."""
+        ...
 
 
 class ExecutionContext(Protocol):
@@ -70,6 +78,10 @@ class ExecutionContext(Protocol):
     def books(self) -> BookReader: ...
     @property
     def sink(self) -> ExecutionSink: ...
+    @property
+    def traded(self) -> Sequence[int]:
+        """Indexes of the instruments that the lane acts on."""
+        ...
 
 
 class ExecutionAdapter(Part):
@@ -77,18 +89,43 @@ class ExecutionAdapter(Part):
 
     ``guarantee`` is what it promises after a lost acknowledgement: ``exactly_once`` where orders can be queried by client ID,
     ``at_most_once`` where they cannot.
+
+    A ``live`` adapter talks to a venue: it lives in the session's event loop between ``open`` and ``close``, with tasks of its
+    own, and its orders meet a market that the session does not make. ``submit`` and ``cancel`` never wait: they hand bytes to a
+    socket. An order is never sent twice. What cannot be sent for certain is reported as OrderRejected, what may have been sent
+    and was not answered as OrderLost, until the venue says what became of it.
     """
 
     guarantee: ClassVar[Literal["exactly_once", "at_most_once"]]
+    live: ClassVar[bool] = False
+
+    def check(self, instruments: Sequence[Instrument]) -> Sequence[Fault]:
+        """What is wrong with these settings, as far as it shows without a network; ``instruments`` are those that the lane
+        acts on, none where they are not known yet. A fault names its ``key``, and needs no file or line."""
+        return ()
+
+    def account(self) -> str:
+        """What tells the account apart, nothing secret in it; two lanes of one account do not share an instrument. Empty
+        where there is none (paper)."""
+        return ""
 
     def start(self, context: ExecutionContext) -> None:
         raise NotImplementedError
+
+    async def open(self) -> None:
+        """Live adapters: log on, and return when orders can be sent and their events are received. No market data is
+        delivered before. Raises VtframeError where that cannot be; then the session ends without an order."""
 
     def submit(self, order: ApprovedOrder) -> None:
         raise NotImplementedError
 
     def cancel(self, command: CancelOrder) -> None:
         raise NotImplementedError
+
+    async def close(self) -> None:
+        """Live adapters: every working order was canceled; wait a bounded time for the orders' ends, then let go of the venue.
+        Orders whose end was not reported before it returns are UNKNOWN in the report. Called after ``open``, even where
+        that raised."""
 
     def on_frame(self, records: Records, index: int) -> None:
         """One frame was applied to its book; paper adapters match on it. Called only while orders are working."""

@@ -29,6 +29,11 @@ class LaneView(Protocol):
         """False while no worker can answer for the lane's model: its rows are FAILED meanwhile."""
         ...
 
+    @property
+    def trading_available(self) -> bool:
+        """False while the lane cannot enter: its venue cannot be reached or does not take orders, or the lane has failed."""
+        ...
+
     def now_ns(self) -> int:
         """Market clock, ns UTC."""
         ...

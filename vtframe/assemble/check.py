@@ -14,6 +14,7 @@ import msgspec
 
 from vtframe.api import BundleError, BundleInfo, Feature, InputFeature, KernelError
 from vtframe.assemble.drift import check_drift
+from vtframe.assemble.live_lanes import check_live_lanes
 from vtframe.assemble.parts import Parts, decode_features, decode_parts, load_registries
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.schema import PREDICTION_FIELDS
@@ -74,6 +75,8 @@ def examine(path: Path, *, overrides: Mapping[str, Any] | None = None, builtin: 
     _check_rule(config, features, faults)
     _check_lanes(config, faults)
     _check_shadows(config, faults)
+    if parts is not None:
+        check_live_lanes(config, parts, faults)
     check_drift(config, bundles, faults)
     _ask_plugins(config, plugins, faults)
     return Examined(

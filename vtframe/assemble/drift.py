@@ -91,6 +91,17 @@ def recorded_verdicts(folder: Path) -> list[DriftJudged]:
     return [record for record in JournalReader(folder / "journal") if isinstance(record, DriftJudged)]
 
 
+def lost_rules(config: Config, model: str, bundle: BundleInfo) -> list[str]:
+    """Why rules on drift of ``model`` could not be held against ``bundle`` in its place; empty where they can."""
+    faults = [
+        f"drift rule {index + 1} could not go on: {fault.problem}"
+        for index, rule in enumerate(config.drift)
+        if rule.model == model
+        for fault in _against_bundle(rule, bundle, config.place("drift", index))
+    ]
+    return list(dict.fromkeys(faults))
+
+
 def _against_bundle(rule: DriftTable, bundle: BundleInfo, place: Place) -> list[Fault]:
     if rule.watch == "scores":
         return _against_scores(rule, bundle, place)

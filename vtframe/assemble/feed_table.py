@@ -1,4 +1,4 @@
-"""What the command line makes of the configuration's [feed] table."""
+"""What the command line makes of the configuration's [feed] table, and of where its lanes trade."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vtframe.config import read_document
 from vtframe.errors import RecordingError
 
 AT_VENUES = ("binance",)
-"""Feeds that ``--venue-url`` points to an embedded venue."""
+"""Feeds and execution adapters that ``--venue-url`` points to an embedded venue."""
 
 
 def playing(recordings: Sequence[Path], table: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -29,6 +29,21 @@ def playing(recordings: Sequence[Path], table: Mapping[str, Any], settings: Mapp
     (name,) = names
     kept = {} if name == RECORDING or table.get("use") != name else dict(table)
     return {**kept, "use": name, "paths": [str(path.resolve()) for path in recordings], **(settings or {})}
+
+
+def at_venue(lanes: Any, url: str) -> list[Any]:
+    """The lanes with those that trade at a venue pointed to the one at ``url``; empty where none does."""
+    if not isinstance(lanes, list):
+        return []
+    changed = []
+    for lane in lanes:
+        execution = lane.get("execution") if isinstance(lane, dict) else None
+        if isinstance(execution, dict) and execution.get("use") in AT_VENUES:
+            kept = {key: value for key, value in execution.items() if key != "real_money"}
+            changed.append({**lane, "execution": {**kept, "url": url}})
+        else:
+            changed.append(lane)
+    return changed if changed != lanes else []
 
 
 def full_speed(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vtframe.api import BundleInfo, Model, ModelBackend, calibrated
+from vtframe.builtin.ensemble.backend import knowing
 from vtframe.config import ModelTable
 from vtframe.errors import ConfigError, Fault
 from vtframe.inference.fused import open_fused
@@ -16,7 +17,7 @@ def make_backend(bundle: BundleInfo, table: ModelTable, backends: Registry[Model
     (``examine``) has told either with its place before."""
     cls = backends.get(bundle.backend)
     try:
-        return msgspec.convert(table.backend, cls)
+        return knowing(msgspec.convert(table.backend, cls), backends.classes().values())
     except msgspec.ValidationError as e:
         raise ConfigError(Fault(table="[[models]]", key="backend", problem=f"of model {table.name!r}: {e}")) from None
 

@@ -8,10 +8,11 @@ import msgspec
 
 from vtframe.api import BundleInfo
 from vtframe.assemble.check import Examined, other_rows
+from vtframe.assemble.drift import lost_rules
 from vtframe.assemble.served_models import NextVersion, ServedModels
 from vtframe.clock import Clock
 from vtframe.config import ModelTable
-from vtframe.engine.engine import ServedModel
+from vtframe.engine.served_model import ServedModel
 from vtframe.errors import BundleError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.bundle import load_bundle
@@ -68,6 +69,7 @@ class NewVersions:
         for lane in model.lanes:
             faults = lane.strategy.check(bundle, self._examined.columns)
             problems += [f"does not suit the strategy of lane {lane.lane_id}: {fault.key}: {fault.problem}" for fault in faults]
+        problems += lost_rules(config, table.name, bundle)
         if problems:
             raise BundleError(str(bundle.path), "; and ".join(problems), f"model {table.name!r} goes on as it was")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from vtframe.api import BundleInfo, Model
+from vtframe.assemble.as_it_was import bundle_as_it_was
 from vtframe.assemble.model_backend import open_model
 from vtframe.assemble.replay import CONFIG, Replay, read_recorded
 from vtframe.builtin import PLUGINS
@@ -19,7 +20,6 @@ from vtframe.dataset.logged_predictions import LoggedPredictions
 from vtframe.dataset.prediction_comparison import PredictionComparison
 from vtframe.errors import SessionError
 from vtframe.features.pipeline import RowBatch
-from vtframe.inference.bundle import load_bundle
 from vtframe.wire import SourceFile
 
 ROWS = "rows"
@@ -167,7 +167,7 @@ class ParityRun:
             for change in self.recorded.changes:
                 if change.model == name:
                     folders.setdefault(change.after, Path(change.bundle))
-            loaded = {version: _as_it_was(folder, version) for version, folder in folders.items()}
+            loaded = {version: bundle_as_it_was(folder, version) for version, folder in folders.items()}
             bundle = loaded[digest]
             log = LoggedPredictions(
                 self.recorded.folder / "predictions" / name,
@@ -219,12 +219,3 @@ class ParityRun:
             models=models,
             passed=whole and found.first is None and not problems and all(model.passed for model in models.values()),
         )
-
-
-def _as_it_was(folder: Path, digest: str) -> BundleInfo:
-    """The bundle in ``folder``; raises SessionError where it is not the one that the session ran."""
-    bundle = load_bundle(folder)
-    if bundle.hash != digest:
-        problem = f"is not the bundle that the session ran: its hash is {bundle.hash}, it was {digest}"
-        raise SessionError(str(folder), problem, "put the bundle back")
-    return bundle

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from vtframe.assemble.feed_table import full_speed
 from vtframe.assemble.market import DataSide, open_data_side
+from vtframe.assemble.recorder import RECORDING, recording_files
 from vtframe.builtin import PLUGINS
 from vtframe.config import read_document
 from vtframe.domain import InputKind
@@ -23,6 +25,7 @@ from vtframe.journal.records import (
     InputArrived,
     LanesExchanged,
     ModelChanged,
+    OrderEventArrived,
     SessionStarted,
     SessionStopped,
 )
@@ -39,6 +42,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None  # made in all, where it said so at its end
     reason: str  # why it ended; empty where it was killed
     changes: tuple[ModelChanged, ...] = ()  # of the models' versions, in order
+    recorder: dict[str, Any] = {}  # what it said of itself last
 
 
 def read_recorded(folder: Path) -> Recorded:
@@ -52,6 +56,7 @@ def read_recorded(folder: Path) -> Recorded:
     rows: int | None = None
     reason = ""
     changes: list[ModelChanged] = []
+    recorder: dict[str, Any] = {}
     for record in JournalReader(folder / "journal"):
         if isinstance(record, SessionStarted):
             started = record
@@ -60,13 +65,14 @@ def read_recorded(folder: Path) -> Recorded:
                 taken.add(record.number)
         elif isinstance(record, AnswersArrived):
             taken.update(range(record.number, record.number + len(record.rows)))
-        elif isinstance(record, DriftJudged | LanesExchanged):
+        elif isinstance(record, DriftJudged | LanesExchanged | OrderEventArrived):
             taken.add(record.number)
         elif isinstance(record, ModelChanged):
             taken.add(record.number)
             changes.append(record)
         elif isinstance(record, Checkpoint):
             rows = record.report.get("counts", {}).get("rows")
+            recorder = record.report.get("recorder", {})
         elif isinstance(record, SessionStopped):
             reason = record.reason
     if started is None:
@@ -78,6 +84,7 @@ def read_recorded(folder: Path) -> Recorded:
         rows=rows if reason else None,
         reason=reason,
         changes=tuple(changes),
+        recorder=recorder,
     )
 
 
@@ -90,9 +97,8 @@ class Replay:
         self.problems: list[str] = []
         started = recorded.started
         self._check_sources(started)
+        self.waited = False  # the session's market waited for it
         self.side = self._open(builtin)
-        if not self.side.market.feed.market_time:
-            raise SessionError(str(recorded.folder), "its feed is live, and what it received was not recorded")
         self._check_instruments(started)
         if _plain_text(recorded.folder / CONFIG) != started.config:
             self.problems.append(f"{CONFIG} is not the configuration that the journal states")
@@ -112,13 +118,35 @@ class Replay:
         return self.side.pipeline(on_compile)
 
     def _open(self, builtin: Sequence[str]) -> DataSide:
-        path = self.recorded.folder / CONFIG
-        home = self.recorded.started.config_folder
+        path, started = self.recorded.folder / CONFIG, self.recorded.started
         feed = read_document(path).data.get("feed")
-        overrides = {"feed": full_speed(feed)} if isinstance(feed, dict) and "speed" in feed else {}
+        paced = isinstance(feed, dict) and "speed" in feed
+        self.waited = started.market_time and not paced
+        overrides: dict[str, Any] = {}
+        if started.recorded:
+            files = recording_files(self.recorded.folder / RECORDING)
+            if not files:
+                raise SessionError(str(self.recorded.folder / RECORDING), "holds no recording", "nothing can be made again")
+            overrides = {"feed": {"use": "recording", "paths": [str(path.resolve()) for path in files]}}
+            self._look_for_losses()
+        elif not started.market_time:
+            raise SessionError(str(self.recorded.folder), "its feed is live, and what it received was not recorded")
+        elif isinstance(feed, dict) and paced:
+            overrides = {"feed": full_speed(feed)}
+        home = started.config_folder
         return open_data_side(path, overrides=overrides, folder=Path(home) if home else None, builtin=builtin)
 
+    def _look_for_losses(self) -> None:
+        """What the recorder said of itself."""
+        told = self.recorded.recorder
+        if told.get("failed"):
+            self.problems.append(f"the recorder stopped: {told['failed']}")
+        if told.get("lost"):
+            self.problems.append(f"{told['lost']:,} inputs were lost by the recorder")
+
     def _check_sources(self, started: SessionStarted) -> None:
+        if started.recorded:
+            return  # it is made again from its own recording
         for source in started.sources:
             if not Path(source.path).is_file():
                 raise SessionError(

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from vtframe.api import BundleError, BundleInfo, Clock, Model, ModelBackend
+from vtframe.api import BundleInfo, Clock, Model, ModelBackend
 from vtframe.assemble.model_backend import make_backend
 from vtframe.buffers.entry import Entry
 from vtframe.buffers.ring import RowType
 from vtframe.buffers.segment import SegmentFolder
 from vtframe.config import ModelTable
 from vtframe.features.pipeline import Pipeline, RowMemory
+from vtframe.inference.age import Arrivals
 from vtframe.inference.executor import Executor
 from vtframe.inference.fused import FusedExecutor, FusedModel, open_fused
 from vtframe.inference.inline import InlineExecutor
@@ -26,9 +26,8 @@ from vtframe.inference.pool.board import SharedRows
 from vtframe.inference.pool.executor import PoolExecutor
 from vtframe.inference.pool.settings import PoolSettings
 from vtframe.inference.pool.site import Site
+from vtframe.inference.warm import warm
 from vtframe.plugins import Registry
-
-_WARM: Final = 20  # calls
 
 
 class NextVersion(NamedTuple):
@@ -64,6 +63,7 @@ class ServedModels:
         self._rows: SharedRows | None = None
         self._sites = 0  # so far: their names differ
         self._released = False
+        self._arrivals: Arrivals | None = None
         self._release: list[Callable[[], None]] = []
         self._opened: dict[str, Model] = {}
         self._fused: dict[str, FusedModel] = {}
@@ -79,12 +79,14 @@ class ServedModels:
         """What makes the ring's arrays where worker processes read them."""
         return self._shared if any(table.where == "process" for table in self._tables.values()) else None
 
-    def executor(self, name: str, pipeline: Pipeline, clock: Clock, log: Path) -> Executor:
-        """The executor of one model; workers print to files in ``log``. Waits until one has opened the model.
+    def executor(self, name: str, pipeline: Pipeline, clock: Clock, log: Path, arrivals: Arrivals) -> Executor:
+        """The executor of one model; workers print to files in ``log``. Waits until one has opened the model. ``arrivals`` are
+        the same for all of a session.
 
         Raises BundleError or SessionError.
         """
         table, bundle = self._tables[name], self._bundles[name]
+        self._arrivals = arrivals
         common = self._common(name, pipeline, clock)
         if table.where == "inline":
             return InlineExecutor(self._opened[name], bundle, **common)
@@ -187,6 +189,7 @@ class ServedModels:
             "deadline_ns": table.deadline_us * 1_000,
             "max_age_ns": table.stale_ms * 1_000_000,
             "name": name,
+            "arrivals": self._arrivals,
         }
 
     def release(self) -> None:
@@ -207,23 +210,13 @@ class ServedModels:
         return self._rows.values, self._rows.meta
 
 
-def warm(model: Model, bundle: BundleInfo) -> None:
-    """A few calls for nothing, so that the first one that counts is as quick as any; and a look at the answer's shape.
-
-    Raises BundleError where the model does not answer, or with another number of outputs than the bundle states.
-    """
-    batch = np.zeros((1, bundle.window, len(bundle.columns)), bundle.dtype)
-    try:
-        shapes = {np.shape(model.predict(batch)) for _ in range(_WARM)}
-    except Exception as e:
-        raise BundleError(str(bundle.path), f"does not answer: it raised {e!r}", "`vtframe model verify` tells more") from e
-    if shapes != {(1, len(bundle.classes))}:
-        found = ", ".join(map(str, shapes))
-        raise BundleError(str(bundle.path), f"answers one row in the shape {found}, expected (1, {len(bundle.classes)})")
-
-
 def _nothing() -> None:
     """The executor lets go of the version before by itself, once it has answered."""
+
+
+def answers_later(table: ModelTable, *, waits: bool) -> bool:
+    """Whether the engine asks and goes on; ``waits`` as of ServedModels."""
+    return table.where in {"thread", "process"} and _settings(table, waits=waits).overload != "block"
 
 
 def _settings(table: ModelTable, *, waits: bool) -> PoolSettings:

@@ -14,44 +14,41 @@ from typing import Any
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import Codec, MarketInfo, SessionInfo
+from vtframe.api import Codec, FeedSink, MarketInfo, SessionInfo
+from vtframe.assemble.account import Account
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
-from vtframe.assemble.drift import drift_rules, recorded_verdicts, restrained
-from vtframe.assemble.feed_table import AT_VENUES, playing
+from vtframe.assemble.drift import drift_rules, recorded_verdicts
+from vtframe.assemble.feed_table import AT_VENUES, at_venue, playing
+from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
 from vtframe.assemble.new_version import NewVersions
-from vtframe.assemble.parts import LaneParts, Parts
+from vtframe.assemble.parts import Parts
+from vtframe.assemble.recorder import RECORDING, make_recorder, records
 from vtframe.assemble.served_models import ServedModels
 from vtframe.builtin import PLUGINS
 from vtframe.builtin.parquet.sink import ParquetSink
-from vtframe.clock import EventClock, LiveClock
+from vtframe.clock import Clock, EventClock, InputClock, LiveClock
 from vtframe.config import read_document
-from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.engine import Engine
 from vtframe.engine.instrument_table import SessionInstruments
-from vtframe.engine.lane import Lane
-from vtframe.engine.lane_view import Market
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.market_log import MarketLog, MarketTap
 from vtframe.engine.meters import Meters
-from vtframe.engine.newest_rows import NewestRows
 from vtframe.engine.prediction_log import PredictionLog
-from vtframe.engine.risk_view import RiskView
+from vtframe.engine.recorder import Recorder
 from vtframe.engine.row_log import RowLog
+from vtframe.engine.served_model import ServedModel
 from vtframe.engine.session import Session
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
-from vtframe.errors import ConfigError, Fault, SessionError
-from vtframe.execution.client_order_ids import ClientOrderIds
-from vtframe.execution.order_table import OrderTable
+from vtframe.errors import ConfigError, Fault, InvariantError, SessionError
 from vtframe.features.pipeline import Pipeline
+from vtframe.inference.age import Arrivals
 from vtframe.inference.drift import DriftMonitor
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
 from vtframe.kernels import announcing
-from vtframe.portfolio.ledger import Ledger
-from vtframe.risk.gate import Gate
-from vtframe.risk.restraint import DriftRestraint
 from vtframe.wire import SourceFile
 
 _log = logging.getLogger("vtframe.session")
@@ -69,8 +66,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     on_compile: Callable[[str], None] | None = None
     builtin: tuple[str, ...] = PLUGINS  # a bench adds parts of its own
 
-    def overrides(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's tables that these wishes replace."""
+    def overrides(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The tables of the configuration ``data`` that these wishes replace."""
+        feed = data.get("feed")
+        feed = feed if isinstance(feed, dict) else {}
         changed = dict(feed)
         if self.recordings:
             changed = playing(self.recordings, feed)
@@ -78,7 +77,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             changed["speed"] = self.speed
         if self.venue_url is not None and changed.get("use") in AT_VENUES:
             changed["url"] = self.venue_url
-        return {"feed": changed} if changed != feed else {}
+        tables: dict[str, Any] = {"feed": changed} if changed != feed else {}
+        if self.venue_url is not None and (lanes := at_venue(data.get("lanes"), self.venue_url)):
+            tables["lanes"] = lanes
+        return tables
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +101,9 @@ def assemble(path: Path, wishes: Wishes) -> Assembled:
     config = examined.config
     session_id = _new_session_id()
     folder = _free_folder(wishes.folder or config.resolve(config.session.sessions) / session_id)
-    clock: EventClock | LiveClock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else LiveClock()
-    market = open_market(parts.feed, config, examined.plugins, clock, announce=wishes.on_compile)
+    clock = EventClock(measured=not wishes.deterministic) if parts.feed.market_time else InputClock(LiveClock())
+    wall: Clock = clock if isinstance(clock, EventClock) else LiveClock()
+    market = open_market(parts.feed, config, examined.plugins, wall, announce=wishes.on_compile)
     with announcing(wishes.on_compile) if wishes.on_compile is not None else nullcontext():
         models = ServedModels(
             {table.name: table for table in parts.models},
@@ -125,7 +128,7 @@ def _join(
     market: OpenedMarket,
     pipeline: Pipeline,
     models: ServedModels,
-    clock: EventClock | LiveClock,
+    clock: EventClock | InputClock,
     folder: Path,
     session_id: str,
 ) -> Assembled:
@@ -149,8 +152,10 @@ def _join(
         ),
     )
     sources = market.sources()
+    recorded = records(config.recorder, market_time=parts.feed.market_time)
     faults: list[Fault] = []
     check_lane_instruments(config, info.instruments, faults)
+    check_live_instruments(config, parts, tuple(instruments), faults)
     if faults:
         raise ConfigError(*faults)
     try:
@@ -160,7 +165,7 @@ def _join(
     try:
         (folder / "config.toml").write_text(config.as_run)
         journal = JournalWriter(folder / "journal", session_id=info.session_id)
-        journal.write(_started(info, examined, instruments, sources))
+        journal.write(_started(info, examined, instruments, sources, ts=clock.now_ns(), recorded=recorded))
         session = _Builder(
             info=info,
             examined=examined,
@@ -170,7 +175,7 @@ def _join(
             pipeline=pipeline,
             journal=journal,
             wishes=wishes,
-        ).build(market.codec, models)
+        ).build(market.codec, models, recorded=recorded)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -186,7 +191,7 @@ class _Builder:
         info: SessionInfo,
         examined: Examined,
         parts: Parts,
-        clock: EventClock | LiveClock,
+        clock: EventClock | InputClock,
         instruments: SessionInstruments,
         pipeline: Pipeline,
         journal: JournalWriter,
@@ -198,24 +203,26 @@ class _Builder:
         self.examined = examined
         self.parts = parts
         self.clock = clock
+        self.wall: Clock = clock if isinstance(clock, EventClock) else LiveClock()  # what lateness is measured by
         self.pipeline = pipeline
         self.journal = journal
         self.meters = Meters()
-        self.tables = {lane.id: lane.table for lane in parts.lanes}
-        self.orders = OrderTable()
-        self.ids = ClientOrderIds(info.session_id)
-        self.ledgers = {lane.id: Ledger() for lane in parts.lanes if not lane.table.shadow}
-        self.shadows = sum(lane.table.shadow for lane in parts.lanes)
-        self.market = Market(
-            clock=clock, instruments=instruments, books=pipeline.books, rows=NewestRows(pipeline.ring, pipeline.columns)
+        self.arrivals = Arrivals(len(info.instruments))
+        self.account = Account(
+            info=info,
+            parts=parts,
+            bundles=examined.bundles,
+            rules=self.rules,
+            clock=clock,
+            instruments=instruments,
+            pipeline=pipeline,
+            journal=journal,
+            meters=self.meters,
         )
-        self.gate = Gate(parts.risk, self._risk_view(self.orders, self.ledgers))
-        self.gates = [self.gate]
 
-    def build(self, codec: Codec | None, models: ServedModels) -> Session:
-        in_turn = sorted(self.parts.lanes, key=lambda parts: parts.table.shadow)  # shadows after those that trade
-        lanes = {parts.id: self._lane(parts) for parts in in_turn}
-        served = [self._serve(name, models, lanes) for name in self.examined.bundles]
+    def build(self, codec: Codec | None, models: ServedModels, *, recorded: bool) -> Session:
+        lanes = tuple(self.account.lanes.values())
+        served = [self._serve(name, models) for name in self.examined.bundles]
         drift = DriftMonitor(self.rules, self.examined.bundles)
         quality = PredictionQuality(self.examined.bundles, tell=drift.scored)
         sinks = (
@@ -229,35 +236,40 @@ class _Builder:
             logs=[model.log for model in served],
             market=market_log,
         )
-        for gate in self.gates:
-            gate.start()
+        self.account.start()
         engine = Engine(
             codec=codec,
             pipeline=self.pipeline,
             models=served,
-            lanes=tuple(lanes.values()),
+            lanes=lanes,
             clock=self.clock,
             meters=self.meters,
             journal=self.journal,
+            arrivals=self.arrivals,
         )
+        inputs: FeedSink = engine
+        recorder = self._recorder(engine) if recorded else None
+        for log in (market_log, recorder):
+            inputs = inputs if log is None else MarketTap(inputs, log)
         verdicts = self._verdicts(engine, row_log)
         drift.tell = verdicts.put
-        log = self.info.folder / "log"
+        log_folder = self.info.folder / "log"
         lifecycle = Lifecycle(
             engine,
             self.examined.bundles,
-            NewVersions(self.examined, models, self.pipeline, self.clock, log).prepare,
-            lanes=tuple(lanes.values()),
+            NewVersions(self.examined, models, self.pipeline, self.wall, log_folder).prepare,
+            lanes=lanes,
             columns=self.pipeline.columns,
             journal=self.journal,
             clock=self.clock,
+            followers=(drift.on_version, quality.on_version),
         )
         return Session(
             info=self.info,
             feed=self.parts.feed,
             engine=engine,
             pipeline=self.pipeline,
-            lanes=tuple(lanes.values()),
+            lanes=lanes,
             clock=self.clock,
             meters=self.meters,
             quality=quality,
@@ -269,7 +281,8 @@ class _Builder:
             stopped=self._tell_stopped,
             release=models.release,
             lifecycle=lifecycle,
-            inputs=None if market_log is None else MarketTap(engine, market_log),
+            inputs=inputs,
+            recorder=recorder,
         )
 
     def _verdicts(self, engine: Engine, row_log: RowLog) -> FoundVerdicts | RecordedVerdicts:
@@ -277,6 +290,21 @@ class _Builder:
         if self.wishes.verdicts_of is not None:
             return RecordedVerdicts(engine, recorded_verdicts(self.wishes.verdicts_of))
         return FoundVerdicts(engine, wait=row_log.drain if self.rules and self.wishes.deterministic else None)
+
+    def _recorder(self, engine: Engine) -> Recorder:
+        table, market = self.examined.config.recorder, self.info.market
+        if market is None:
+            raise InvariantError("a session without a market cannot be recorded")
+        stop = engine.halt if table.on_disk_full == "stop_trading" else _log.warning
+        return make_recorder(
+            self.info.folder / RECORDING,
+            table,
+            market,
+            name=self.info.session_id,
+            now=self.wall.now_ns,
+            on_failure=lambda reason: stop(f"the recorder stopped: {reason}"),
+            waits=market.market_time and getattr(self.parts.feed, "speed", None) is None,
+        )
 
     def _tell_started(self, info: SessionInfo) -> None:
         """A plugin that raises here stops the session before its first input."""
@@ -289,51 +317,14 @@ class _Builder:
             if answer.error is not None:
                 _log.error("%s", answer.error)
 
-    def _risk_view(self, orders: OrderTable, ledgers: Mapping[str, Ledger], lane: str | None = None) -> RiskView:
-        return RiskView(market=self.market, orders=orders, ledgers=ledgers, lane=lane)
-
-    def _lane(self, parts: LaneParts) -> Lane:
-        table = parts.table
-        models = restrained(self.rules)
-        restraint = DriftRestraint() if table.model in models or (models and self.shadows) else None
-        limits = parts.limits if restraint is None else (restraint, *parts.limits)
-        gate, orders, ledgers, ids = self.gate, self.orders, self.ledgers, self.ids
-        if table.shadow:  # an account of its own
-            orders, ledgers = OrderTable(), {parts.id: Ledger()}
-            gate = Gate(parts.account, self._risk_view(orders, ledgers))
-            ids = ClientOrderIds(f"{self.info.session_id}-s{len(self.gates)}")
-            self.gates.append(gate)
-        chosen = [self.info.instruments.index(name) for name in table.instruments] or None
-        return Lane(
-            parts.id,
-            parts.strategy,
-            parts.execution,
-            gate=gate,
-            limits=Gate(limits, self._risk_view(orders, ledgers, parts.id)) if limits else None,
-            restraint=restraint,
-            ledger=ledgers[parts.id],
-            orders=orders,
-            ids=ids,
-            capital=table.capital,
-            when_late=table.when_late,
-            model=self.examined.bundles.get(table.model),
-            market=self.market,
-            journal=self.journal,
-            meters=None if table.shadow else self.meters,
-            shadow=table.shadow,
-            instruments=chosen,
-        )
-
-    def _serve(self, name: str, models: ServedModels, lanes: Mapping[str, Lane]) -> ServedModel:
-        executor = models.executor(name, self.pipeline, self.clock, self.info.folder / "log")
+    def _serve(self, name: str, models: ServedModels) -> ServedModel:
+        executor = models.executor(name, self.pipeline, self.wall, self.info.folder / "log", self.arrivals)
         log = PredictionLog(name, len(self.examined.bundles[name].classes))
-        return ServedModel(name, executor, log, [lane for lane in lanes.values() if self.tables[lane.lane_id].model == name])
+        return ServedModel(name, executor, log, self.account.lanes_of(name))
 
 
 def _examine(path: Path, wishes: Wishes) -> Examined:
-    feed = read_document(path).data.get("feed")
-    overrides = wishes.overrides(feed if isinstance(feed, dict) else {})
-    return examine(path, overrides=overrides, builtin=wishes.builtin)
+    return examine(path, overrides=wishes.overrides(read_document(path).data), builtin=wishes.builtin)
 
 
 def _new_session_id() -> str:
@@ -355,12 +346,20 @@ def _free_folder(folder: Path) -> Path:
 
 
 def _started(
-    info: SessionInfo, examined: Examined, instruments: SessionInstruments, sources: tuple[SourceFile, ...]
+    info: SessionInfo,
+    examined: Examined,
+    instruments: SessionInstruments,
+    sources: tuple[SourceFile, ...],
+    *,
+    ts: int,
+    recorded: bool,
 ) -> SessionStarted:
     return SessionStarted(
         session_id=info.session_id,
         vtframe_version=__version__,
-        ts=LiveClock().now_ns(),
+        ts=ts or LiveClock().now_ns(),
+        recorded=recorded,
+        market_time=examined.usable_parts().feed.market_time,
         config=examined.config.as_run,
         config_folder=str(examined.config.folder),
         sources=sources,

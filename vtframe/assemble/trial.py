@@ -12,6 +12,7 @@ import msgspec
 from vtframe.api import Feature, FeedContext
 from vtframe.assemble.check import Examined, check_lane_instruments
 from vtframe.assemble.drift import drift_warnings
+from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.model_backend import open_model
 from vtframe.clock import EventClock
 from vtframe.config import Place, in_order
@@ -45,6 +46,8 @@ def try_out(examined: Examined, announce: Callable[[str], None]) -> Trial:
     if names:
         _check_leaders(examined, names, faults)
         check_lane_instruments(examined.config, names, faults)
+        if examined.parts is not None:
+            check_live_instruments(examined.config, examined.parts, instruments, faults)
     told = [f"line {place.line}: {words}" for one, place in examined.features if (words := slow(one.feature, one.kernel))]
     return Trial(faults=tuple(in_order(faults)), instruments=names, warnings=(*told, *warnings(examined, names)))
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vtframe.api import BundleInfo, Model, ModelBackend
-from vtframe.cli.model_backends import backend_class
+from vtframe.cli.model_backends import backend_of
 from vtframe.cli.model_bench import bench_model
 from vtframe.cli.model_control import promote_shadow, roll_back_model, show_models, swap_model
 from vtframe.cli.model_ensemble import make_ensemble_command
@@ -65,8 +65,8 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     Exits 0 when everything holds, 1 when a check fails, 2 when the bundle is refused.
     """
     bundle = load_bundle(path)
-    backend = backend_class(bundle.backend, config)
-    opened = backend().open(bundle)
+    backend = backend_of(bundle.backend, config)
+    opened = backend.open(bundle)
     try:
         checks = [Check("files", ok=True, found=f"{len(bundle.files)} of {len(bundle.files)} have the sha256 that is listed")]
         checks += verify_model(opened, bundle)
@@ -83,9 +83,9 @@ def verify(path: Path, *, config: Path | None, as_json: bool) -> int:
     return 0 if ok else 1
 
 
-def _verify_calibration(opened: Model, backend: type[ModelBackend], bundle: BundleInfo) -> Check:
+def _verify_calibration(opened: Model, backend: ModelBackend, bundle: BundleInfo) -> Check:
     """Whether the backend puts the bundle's calibrator behind the model, as ``api.calibrated`` does."""
-    plain = backend().open(msgspec.structs.replace(bundle, calibrator=None))
+    plain = backend.open(msgspec.structs.replace(bundle, calibrator=None))
     try:
         return check_calibration(opened, plain, bundle)
     finally:

@@ -6,9 +6,17 @@ from pathlib import Path
 
 from vtframe.api import ModelBackend
 from vtframe.builtin import PLUGINS
+from vtframe.builtin.ensemble.backend import knowing
 from vtframe.cli.plugin_commands import DEFAULT_CONFIG
 from vtframe.config import SessionTable, read_config
-from vtframe.plugins import load_plugins
+from vtframe.plugins import Plugins, load_plugins
+
+
+def backend_of(name: str, config: Path | None) -> ModelBackend:
+    """Backend ``name`` with its usual settings; see ``backend_class``."""
+    plugins = _plugins_with(name, config)
+    backends = plugins.registries.model_backends
+    return knowing(backends.get(name)(), backends.classes().values())
 
 
 def backend_class(name: str, config: Path | None) -> type[ModelBackend]:
@@ -16,6 +24,10 @@ def backend_class(name: str, config: Path | None) -> type[ModelBackend]:
 
     ``config`` is a configuration, else ./vtframe.toml where there is one. Raises ConfigError or PluginError.
     """
+    return _plugins_with(name, config).registries.model_backends.get(name)
+
+
+def _plugins_with(name: str, config: Path | None) -> Plugins:
     session, folder = SessionTable(), Path()
     if config is not None or DEFAULT_CONFIG.is_file():
         read, _ = read_config(config or DEFAULT_CONFIG)
@@ -24,4 +36,4 @@ def backend_class(name: str, config: Path | None) -> type[ModelBackend]:
     if name not in plugins.registries.model_backends.names() and name not in session.plugins:
         plugins = load_plugins(named=[name])
         plugins.raise_errors()
-    return plugins.registries.model_backends.get(name)
+    return plugins

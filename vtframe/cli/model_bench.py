@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vtframe.api import BundleInfo, Model, ModelBackend, VtframeError, calibrated
-from vtframe.cli.model_backends import backend_class
+from vtframe.cli.model_backends import backend_of
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.fused.check import rows_like_training
 from vtframe.inference.fused.open import open_fused
@@ -74,7 +74,7 @@ def bench_model(path: Path, *, config: Path | None, seconds: float, as_json: boo
     does shows in the figures: compare them within one run.
     """
     bundle = load_bundle(path)
-    backend = backend_class(bundle.backend, config)
+    backend = backend_of(bundle.backend, config)
     windows = _windows(bundle)
     found = [_measure(name, settings, model, windows, seconds) for name, settings, model in _runtimes(bundle, backend)]
     advice = advise(found)
@@ -121,13 +121,13 @@ def _windows(bundle: BundleInfo) -> NDArray[Any]:
     return np.random.default_rng(0).standard_normal(shape).astype(bundle.dtype)
 
 
-def _runtimes(bundle: BundleInfo, backend: type[ModelBackend]) -> Iterator[tuple[str, dict[str, Any], Model | str]]:
+def _runtimes(bundle: BundleInfo, backend: ModelBackend) -> Iterator[tuple[str, dict[str, Any], Model | str]]:
     """Every runtime by name, with its settings and the opened model, or why it cannot be opened; the backend's own first."""
-    own = backend().open(bundle)
+    own = backend.open(bundle)
     yield backend.name, {}, own
     for name, settings in backend.runtimes().items():
-        yield f"{backend.name} {name}", dict(settings), _try(lambda settings=settings: backend(**settings).open(bundle))
-    yield "fused", {}, _try(lambda: calibrated(open_fused(bundle, backend()), bundle))
+        yield f"{backend.name} {name}", dict(settings), _try(lambda settings=settings: type(backend)(**settings).open(bundle))
+    yield "fused", {}, _try(lambda: calibrated(open_fused(bundle, backend), bundle))
 
 
 def _try(make: Any) -> Model | str:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from vtframe.builtin.ensemble.backend import EnsembleBackend
 from vtframe.builtin.ensemble.make import make_ensemble
+from vtframe.cli.model_backends import backend_of
 from vtframe.errors import InputError
 from vtframe.inference.importing.rows import read_rows
 
@@ -24,6 +26,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--weights", help="One for each member, in order: 2,1,1. Without them all count the same.")
 @click.option("--stack", type=_PATH, help="A bundle that reads the members' outputs and answers for all.")
+@click.option("-c", "--config", type=_PATH, help="Load the plugins that it names; ./vtframe.toml where there is one.")
 @click.option("--force", is_flag=True, help="Replace a bundle that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print for machines.")
 def make_ensemble_command(
@@ -34,6 +37,7 @@ def make_ensemble_command(
     unseen: float,
     weights: str | None,
     stack: Path | None,
+    config: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -49,7 +53,14 @@ def make_ensemble_command(
     if out.exists() and not force:
         raise InputError(str(out), "exists already", "--force replaces it")
     bundle = make_ensemble(
-        out, members, read_rows(rows_file), unseen=unseen, weights=_numbers(weights), stack=stack, replace=force
+        out,
+        members,
+        read_rows(rows_file),
+        unseen=unseen,
+        weights=_numbers(weights),
+        stack=stack,
+        replace=force,
+        backend=backend_of(EnsembleBackend.name, config),
     )
     if as_json:
         told = {

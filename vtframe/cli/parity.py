@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from vtframe.assemble.decisions import DecisionCertificate, DecisionRun
 from vtframe.assemble.parity import Certificate, ParityRun
 from vtframe.cli.bulk_progress import BulkProgress
 
@@ -16,25 +18,62 @@ from vtframe.cli.bulk_progress import BulkProgress
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
 @click.option("--model", "predictions", is_flag=True, help="Ask the session's models again, too, and compare their answers.")
+@click.option(
+    "--decisions",
+    is_flag=True,
+    help="Decide again, too, from the recorded inputs, answers and times; compare every intent, order and denial.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as JSON.")
-def parity(session: Path, *, predictions: bool, quiet: bool, as_json: bool) -> int:
+def parity(session: Path, *, predictions: bool, decisions: bool, quiet: bool, as_json: bool) -> int:
     """Prove that the rows of the session in folder SESSION are what its configuration makes of what it was fed.
 
-    Exits 0 where every row was made again and every bit agrees, 1 where one does not (the first difference is named), 2 where
+    With --decisions its decisions are made again as well.
+
+    Exits 0 where everything was made again and every bit agrees, 1 where one does not (the first difference is named), 2 where
     the session cannot be made again.
     """
     progress = Console(stderr=True, quiet=quiet)
-    check = ParityRun(
-        session, predictions=predictions, on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False)
-    )
+
+    def on_compile(message: str) -> None:
+        progress.print(f"[dim]{message}[/]", highlight=False)
+
+    check = ParityRun(session, predictions=predictions, on_compile=on_compile)
     with BulkProgress("replaying", lambda: check.inputs, progress, total=check.total):
         certificate = check.run()
+    decided = _decide(session, progress, on_compile) if decisions else None
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(certificate)).decode())
+        found = msgspec.to_builtins(certificate) | ({} if decided is None else {"decisions": msgspec.to_builtins(decided)})
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        _print(certificate, Console(highlight=False, soft_wrap=True))
-    return 0 if certificate.passed else 1
+        console = Console(highlight=False, soft_wrap=True)
+        _print(certificate, console)
+        if decided is not None:
+            _print_decisions(decided, console)
+    return 0 if certificate.passed and (decided is None or decided.passed) else 1
+
+
+def _decide(session: Path, progress: Console, on_compile: Callable[[str], None]) -> DecisionCertificate:
+    again = DecisionRun(session, on_compile=on_compile)
+    with BulkProgress("deciding", lambda: again.inputs, progress, total=again.total):
+        return again.run()
+
+
+def _print_decisions(found: DecisionCertificate, console: Console) -> None:
+    verdict = "[bold green]decisions are the same[/]" if found.passed else "[bold red]decisions are not the same[/]"
+    console.print(verdict)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("decisions", f"{found.decisions:,}: {found.compared:,} compared, {found.identical:,} identical")
+    if found.left:
+        table.add_row("", f"{found.left:,} recorded, and not made again")
+    table.add_row("hash", found.hash if found.hash == found.hash_here else f"{found.hash}; here {found.hash_here}")
+    console.print(table)
+    if found.first_difference is not None:
+        click.echo(f"first difference: {found.first_difference}", err=True)
+    for problem in found.problems:
+        click.echo(f"problem: {problem}", err=True)
 
 
 def _print(found: Certificate, console: Console) -> None:

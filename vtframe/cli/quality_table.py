@@ -34,6 +34,7 @@ def quality_tables(quality: Mapping[str, Mapping[str, Scores]]) -> Iterator[Tabl
         table = table_of("Prediction quality", "scored", "accuracy", "macro-F1", "log loss", "IC")
         for model, horizon, scores in classes:
             _add(table, _title(model, horizon), scores, _CLASSES, beside="majority class")
+            _add_versions(table, scores, _CLASSES)
             for kind, regimes in scores.get("regimes", {}).items():
                 there = {name: part for name, part in regimes.items() if part["count"]}
                 for name, part in there.items() if len(there) > 1 else ():
@@ -45,6 +46,7 @@ def quality_tables(quality: Mapping[str, Mapping[str, Scores]]) -> Iterator[Tabl
         table = table_of("Predicted moves, bps", "scored", "MAE", "RMSE", "IC")
         for model, horizon, scores in values:
             _add(table, _title(model, horizon), scores, _VALUES, beside="always 0")
+            _add_versions(table, scores, _VALUES)
         yield table
 
 
@@ -73,9 +75,19 @@ def _add(table: Table, title: str, scores: Scores, measures: tuple[tuple[str, bo
     cells = (_better(scores, baseline, key, higher=higher) for key, higher in measures)
     table.add_row(title, f"{scores['count']:,}", *cells, _score(scores["information_coefficient"]))
     table.add_row(Text(f"  {beside}", "dim"), "", *(Text(_score(baseline[key]), "dim") for key, _ in measures), "")
-    if stated:
+    if stated and "versions" not in scores:
         said = (Text(_score(stated.get(key)), "dim") for key, _ in measures)
         table.add_row(Text("  out of sample, as the bundle says", "dim"), "", *said, "")
+
+
+def _add_versions(table: Table, scores: Scores, measures: tuple[tuple[str, bool], ...]) -> None:
+    """Those that answered, where the model was swapped, each beside what its own bundle says."""
+    for version, found in scores.get("versions", {}).items():
+        cells = (_better(found, found["baseline"], key, higher=higher) for key, higher in measures)
+        title = Text(f"  version {version[:12]}")
+        table.add_row(title, f"{found['count']:,}", *cells, _score(found["information_coefficient"]))
+        said = (Text(_score(found["out_of_sample"].get(key)), "dim") for key, _ in measures)
+        table.add_row(Text("    out of sample, as its bundle says", "dim"), "", *said, "")
 
 
 def _title(model: str, horizon: str) -> str:

@@ -10,20 +10,22 @@ import click
 import msgspec
 
 from vtframe import __version__
-from vtframe.api import Codec, RecordingError
-from vtframe.builtin import PLUGINS
+from vtframe.api import RecordingError
 from vtframe.builtin.recorded.identity import LARGE_SAMPLE, Identity, identify
 from vtframe.builtin.recorded.survey import InstrumentSurvey, Survey, survey
-from vtframe.cli.plugin_commands import DEFAULT_CONFIG
-from vtframe.config import SessionTable, read_config
+from vtframe.cli.recording_codecs import known_codecs
+from vtframe.cli.recording_files import COMMANDS
 from vtframe.domain import to_decimal
-from vtframe.plugins import load_plugins
 from vtframe.wire import Sidecar, TimeUnit, compression, readable, sidecar_path, write_sidecar
 
 
 @click.group()
 def recording() -> None:
-    """Look at recorded market data and describe it."""
+    """Look at recorded market data, check it, cut and merge it, and describe foreign files."""
+
+
+for _command in COMMANDS:
+    recording.add_command(_command)
 
 
 @recording.command()
@@ -52,7 +54,7 @@ def describe(
     target = sidecar_path(file)
     if target.exists() and not force:
         raise RecordingError(str(target), "there is a sidecar already", "replace it with --force")
-    codecs = _codecs(config)
+    codecs = known_codecs(config)
     found = identify(
         file,
         codecs,
@@ -78,15 +80,6 @@ def describe(
         click.echo(msgspec.json.format(msgspec.json.encode(_as_data(found, seen, target))).decode())
     else:
         click.echo("\n".join(_as_text(found, seen, target)))
-
-
-def _codecs(config: Path | None) -> dict[str, type[Codec]]:
-    path = config or DEFAULT_CONFIG
-    session, folder = SessionTable(), Path()
-    if config is not None or path.is_file():
-        read, _ = read_config(path)
-        session, folder = read.session, read.folder
-    return load_plugins(PLUGINS, named=session.plugins, local=session.local, folder=folder).registries.codecs.classes()
 
 
 def _continued(file: Path, after: Path | None) -> str:

@@ -4,7 +4,7 @@ from vtframe.config.decode import decode_part, decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.drift import DriftTable
 from vtframe.config.read import in_order, read_config
-from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
+from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RecorderTable, RowsTable, SessionTable, Use
 
 __all__ = [
     "Config",
@@ -14,6 +14,7 @@ __all__ = [
     "LaneTable",
     "ModelTable",
     "Place",
+    "RecorderTable",
     "RowsTable",
     "SessionTable",
     "Use",

@@ -13,14 +13,14 @@ from vtframe.config.decode import decode_fields, decode_table
 from vtframe.config.document import Document, Place, read_document
 from vtframe.config.drift import DriftTable, drift_clashes
 from vtframe.config.model_clashes import model_clashes
-from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RowsTable, SessionTable, Use
+from vtframe.config.tables import Config, Lane, LaneTable, ModelTable, RecorderTable, RowsTable, SessionTable, Use
 from vtframe.config.wording import found
 from vtframe.errors import Fault, nearest
 from vtframe.sampling import Sampling, clashes
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-TABLES = ("vtframe", "feed", "sampling", "rows", "features", "models", "lanes", "risk", "drift", "sinks")
+TABLES = ("vtframe", "feed", "sampling", "rows", "features", "models", "lanes", "risk", "drift", "sinks", "recorder")
 """Every top-level table."""
 
 _EXAMPLES = {
@@ -79,6 +79,7 @@ class _Reader:
             risk=self._uses("risk"),
             drift=self._drift(),
             sinks=self._uses("sinks"),
+            recorder=self._single("recorder", RecorderTable),
         )
         for key in ("plugins", "local"):
             self._refuse_repeats(root.at("vtframe", key), getattr(config.session, key))

@@ -42,6 +42,16 @@ class RowsTable(msgspec.Struct, frozen=True, kw_only=True):
     ring: Annotated[int, Meta(ge=1024, le=1 << 24)] = 4096  # the log and slow models read behind the newest row
 
 
+class RecorderTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[recorder]``: what the feed delivered goes to files in the session's folder."""
+
+    record: Literal["live", "always", "never"] = "live"  # live: a market that cannot be had again
+    on_disk_full: Literal["stop_recording", "stop_trading"] = "stop_recording"
+    rotate_mb: Annotated[int, Meta(ge=1, le=1 << 20)] = 256  # packed, after which the next file begins
+    buffer_mb: Annotated[int, Meta(ge=1, le=1 << 16)] = 64  # of memory, for what the disk has not taken yet
+    level: Annotated[int, Meta(ge=1, le=19)] = 3  # of zstd
+
+
 class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[[models]]``. What was missing or wrong is empty, beside a fault."""
 
@@ -98,6 +108,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[Lane, ...]
     risk: tuple[Use, ...]
     sinks: tuple[Use, ...]
+    recorder: RecorderTable = RecorderTable()
     drift: tuple[DriftTable, ...] = ()
 
     @property

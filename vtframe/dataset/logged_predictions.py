@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,15 @@ class LoggedPredictions:
             except (OSError, pa.ArrowException, KeyError) as e:
                 told = (str(e).strip() or type(e).__name__).splitlines()[0]
                 self.problems.append(f"predictions/{self._model}/{path.name} cannot be read: {told}")
+
+    def last_arrival(self) -> int:
+        """The input that brought the last logged answer; 0 where there is none. Raises SessionError as iterating does."""
+        for path in reversed(self._segments):
+            with suppress(OSError, pa.ArrowException, KeyError), pq.ParquetFile(path) as file:
+                self._check(path, file.schema_arrow)
+                arrived = file.read_row_group(file.num_row_groups - 1, columns=["arrived"]).column("arrived")
+                return int(arrived[-1].as_py())
+        return 0
 
     def _check(self, path: Path, schema: pa.Schema) -> None:
         said = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}

@@ -119,6 +119,8 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True)
     leaves_quantity: int
     liquidity_side: LiquiditySide
     fill_id: str = ""
+    fee: str = ""  # as the venue charged it, decimal, in fee_currency; empty where it does not say
+    fee_currency: str = ""
 
 
 class OrderCanceled(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -137,5 +139,13 @@ class OrderExpired(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True
     reason: str = ""
 
 
-OrderEvent = OrderAccepted | OrderRejected | OrderFilled | OrderCanceled | OrderExpired
+class OrderLost(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Nobody can say what became of an order: it was sent, and its answer was lost. It is asked for, and never sent again."""
+
+    client_order_id: str
+    ts_event: int
+    reason: str
+
+
+OrderEvent = OrderAccepted | OrderRejected | OrderFilled | OrderCanceled | OrderExpired | OrderLost
 OrderCommand = SubmitOrder | CancelOrder | ModifyOrder

@@ -8,25 +8,35 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from vtframe.api import Codec
 from vtframe.book.watch import BookWatch
-from vtframe.clock import EventClock, LiveClock
-from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
+from vtframe.clock import EventClock, InputClock
+from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
+from vtframe.engine.lane_view import Journal
 from vtframe.engine.meters import Meters
-from vtframe.engine.prediction_log import PredictionLog
+from vtframe.engine.served_model import Elsewhere, ServedModel, is_here
 from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
-from vtframe.inference.executor import Executor
+from vtframe.inference.age import Arrivals
+from vtframe.inference.distant import Answered, DistantExecutor
 from vtframe.inference.pool.bell import Bell
-from vtframe.inference.pool.executor import Answered, PoolExecutor
-from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, Record
-from vtframe.journal.writer import JournalWriter
+from vtframe.journal.records import (
+    AnswersArrived,
+    DriftJudged,
+    EntriesChanged,
+    InputArrived,
+    LanesStopped,
+    OrderEventArrived,
+    Record,
+    VenuesClosing,
+)
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
@@ -40,41 +50,12 @@ def _nothing() -> None:
     """Until a session takes the engine there is no work in bulk."""
 
 
+def _stay(ts_ns: int) -> None:
+    """Market time is what messages say; answers do not move it."""
+
+
 def _no_codec(data: bytes, records: Records) -> str:  # noqa: ARG001 - stands in for a codec
     raise InvariantError("a feed without a codec delivered a message; it must deliver records")
-
-
-class ServedModel:
-    """One model, the log of its predictions, and the lanes that trade it."""
-
-    __slots__ = ("executor", "lanes", "log", "name")
-
-    def __init__(self, name: str, executor: Executor, log: PredictionLog, lanes: Sequence[Lane]) -> None:
-        self.name = name
-        self.executor = executor
-        self.log = log
-        self.lanes = tuple(lanes)
-        for lane in self.lanes:
-            lane.view.available = self.is_available
-
-    def replace(self, lane: Lane, other: Lane) -> None:
-        """From here on ``other`` trades the model in the place of ``lane``."""
-        self.lanes = tuple(other if one is lane else one for one in self.lanes)
-        other.view.available = self.is_available
-
-    def is_available(self) -> bool:
-        """Whether the model can be asked now, as far as is known."""
-        return self.executor.available
-
-
-class _Elsewhere:
-    """A model that is asked, and answers later: in a thread or process of its own."""
-
-    __slots__ = ("executor", "model")
-
-    def __init__(self, model: ServedModel, executor: PoolExecutor) -> None:
-        self.model = model
-        self.executor = executor
 
 
 class Engine:
@@ -87,23 +68,28 @@ class Engine:
         pipeline: Pipeline,
         models: Sequence[ServedModel],
         lanes: Sequence[Lane],
-        clock: EventClock | LiveClock,
+        clock: EventClock | InputClock,
         meters: Meters,
-        journal: JournalWriter,
+        journal: Journal,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self.codec = codec
         self._decode = codec.decode if codec is not None else _no_codec
         self._pipeline = pipeline
         self._models = tuple(models)
-        self._here = tuple(model for model in models if _is_here(model))
+        self._here = tuple(model for model in models if is_here(model))
         self._elsewhere = tuple(
-            _Elsewhere(model, model.executor)
+            Elsewhere(model, model.executor)
             for model in models
-            if isinstance(model.executor, PoolExecutor) and not _is_here(model)
+            if isinstance(model.executor, DistantExecutor) and not is_here(model)
         )
         self._lanes = tuple(lanes)
         self._clock = clock
-        self._advance = clock.advance if isinstance(clock, EventClock) else None
+        self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
+        self._advance = clock.advance
+        self._answered_at: Callable[[int], None] = clock.advance if isinstance(clock, InputClock) else _stay
+        self._arrive: Callable[[], None] = clock.arrive if isinstance(clock, InputClock) else _nothing
+        self._read = clock.read_ns if isinstance(clock, InputClock) else clock.now_ns  # for what decides nothing
         self._journal = journal
         self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
         self.housekeeping: Callable[[], None] = _nothing  # the session's work in bulk, a few times a second
@@ -120,6 +106,8 @@ class Engine:
         self.take_verdicts: Callable[[], None] = _nothing
         self.number = 0  # inputs so far: the number of the next one
         self.stop_reason: str | None = None
+        self._stop_noted = False
+        self.failure: Exception | None = None  # what broke while a venue's event was taken; whoever ends the session raises it
         self.halted = False  # by a rule, not by a person
         self.verdicts: Counter[Verdict] = Counter()
         self.messages: Counter[str] = Counter()  # messages without market data for this session, by the name of their type
@@ -141,9 +129,30 @@ class Engine:
         if self.stop_reason is None:
             self.stop_reason = reason
 
-    def note_stop(self) -> None:
+    def halt(self, reason: str) -> None:
+        """Stop, and say that only a person resumes. Any thread may call it."""
+        self.halted = True
+        self.stop(f"halted: {reason}")
+
+    def note_stop(self, reason: str) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
-        if self.stop_reason is not None:
+        self._note_command()
+        self._journal.write(LanesStopped(number=self.number, ts=self._clock.now_ns(), reason=reason))
+
+    def wind_down(self, reason: str) -> None:
+        """Before that, where lanes trade at venues: they enter nothing more and cancel every order, and the ends that their
+        venues tell are inputs still. Raises the first error, when all lanes were told."""
+        self._note_command()
+        self._journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
+        with ExitStack() as steps:
+            for lane in reversed(self._lanes):
+                if lane.adapter.live:
+                    steps.callback(lane.wind_down, reason)
+
+    def _note_command(self) -> None:
+        self._arrive()
+        if self.stop_reason is not None and not self._stop_noted:
+            self._stop_noted = True
             self._note(self._take_number(), InputKind.COMMAND, f"stop: {self.stop_reason}")
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
@@ -152,8 +161,7 @@ class Engine:
             self.take_verdicts()
         number = self.number
         self.number = number + 1
-        if self._advance is not None:
-            self._advance(ts_recv)
+        self._advance(ts_recv)
         records = self._records
         records.clear()
         records.connection = connection
@@ -170,6 +178,8 @@ class Engine:
         self._add_decode(_now() - started)
         for index in range(records.n_frames):
             self._apply(records, index, started)
+        if self._elsewhere:  # answers come between two inputs, never within one
+            self.poll()
 
     def on_records(self, records: Records) -> None:
         if self.number >= self.verdict_at:
@@ -185,8 +195,7 @@ class Engine:
         for index in range(count):
             started = _now()
             self.number += 1
-            if self._advance is not None:
-                self._advance(arrivals[index])
+            self._advance(arrivals[index])
             self._apply(records, index, started)
             if self.stop_reason is not None:
                 return
@@ -201,9 +210,9 @@ class Engine:
             frame["input"] = number
             first = int(frame["first_event"])
             events["frame"][first : first + int(frame["n_events"])] = number
-            if self._advance is not None:
-                self._advance(int(frame["ts_recv"]))
+            self._advance(int(frame["ts_recv"]))
             self._apply(records, index, started)
+            self.poll()
             if self.stop_reason is not None:
                 return
 
@@ -218,8 +227,27 @@ class Engine:
         text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
         self._note(self._take_number(), InputKind.CONNECTION, text)
 
+    def on_order_event(self, lane: Lane, event: OrderEvent) -> None:
+        """A venue on one of the lane's orders: numbered and journalled before anything follows from it."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        self._arrive()
+        number = self._take_number()
+        self._journal.write(OrderEventArrived(number=number, ts=self._clock.now_ns(), lane=lane.lane_id, event=event))
+        lane.on_venue_event(event, number)
+
+    def on_entries(self, lane: Lane, *, allowed: bool, reason: str) -> None:
+        """A lane's venue takes entries from here on, or does not any more."""
+        if self.number >= self.verdict_at:
+            self.take_verdicts()
+        self._arrive()
+        number, ts = self._take_number(), self._clock.now_ns()
+        self._journal.write(EntriesChanged(number=number, ts=ts, lane=lane.lane_id, allowed=allowed, reason=reason))
+        lane.on_entries(allowed=allowed, reason=reason)
+
     def on_drift(self, verdict: DriftVerdict) -> None:
         """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""
+        self._arrive()
         number = self._take_number()
         self._journal.write(DriftJudged(number=number, ts=self._clock.now_ns(), verdict=verdict))
         lanes = [lane for model in self._models if model.name == verdict.model for lane in model.lanes]
@@ -227,13 +255,13 @@ class Engine:
             lane.on_drift(verdict, number)
         only_shadows = bool(lanes) and all(lane.shadow for lane in lanes)
         if verdict.answer is Answer.HALT and not only_shadows:
-            self.halted = True
-            self.stop(f"halted: {verdict.text}")
+            self.halt(verdict.text)
 
     def on_command(self, text: str) -> int:
         """An operator's command takes effect here, between two inputs; returns its number."""
         if self.number >= self.verdict_at:
             self.take_verdicts()
+        self._arrive()
         number = self._take_number()
         self._note(number, InputKind.COMMAND, text)
         return number
@@ -253,7 +281,8 @@ class Engine:
         self._note(number, InputKind.MESSAGE, f"damage: {where}: {problem}")
 
     def _note(self, number: int, kind: InputKind, text: str) -> None:
-        record: Record = InputArrived(number=number, kind=int(kind), ts=self._clock.now_ns(), text=text)
+        ts = self._clock.now_ns() if kind is InputKind.COMMAND else self._read()  # a command takes effect at its time
+        record: Record = InputArrived(number=number, kind=int(kind), ts=ts, text=text)
         self._journal.write(record)
 
     def _apply(self, records: Records, index: int, started: int) -> None:
@@ -267,11 +296,11 @@ class Engine:
                 lane.on_frame(records, index, started=started)
         if rows:
             self._add_features(elapsed)
+            if self._arrivals is not None:
+                self._arrivals.note_frame(records, index)
             self._predict_all(rows, started)
         else:
             self._add_book(elapsed)
-        if self._elsewhere:
-            self.poll()
         self._until_poll -= 1 + self._row_weight * rows
         if self._until_poll <= 0:
             self._until_poll = _POLL
@@ -293,7 +322,7 @@ class Engine:
                     self._take(elsewhere.model, settled)
 
     @property
-    def executors(self) -> tuple[PoolExecutor, ...]:
+    def executors(self) -> tuple[DistantExecutor, ...]:
         """Of the models elsewhere."""
         return tuple(elsewhere.executor for elsewhere in self._elsewhere)
 
@@ -341,6 +370,7 @@ class Engine:
         """Answers, each an input: the journal has their numbers before anything follows from them."""
         if not settled:
             return
+        self._arrive()
         rows = tuple((one.prediction.instrument, one.prediction.row) for one in settled)
         self._journal.write(AnswersArrived(number=self.number, ts=self._clock.now_ns(), model=model.name, rows=rows))
         for one in settled:
@@ -358,6 +388,8 @@ class Engine:
             if self.first_prediction_ns is None:
                 self.first_prediction_ns = _now()
         model.log.add(prediction, settled.batch, settled.batch_size)
+        if verdict is not Verdict.CONFLATED:
+            self._answered_at(prediction.ts_done)
         for lane in model.lanes:
             lane.on_prediction(prediction, started=settled.started)
 
@@ -388,10 +420,6 @@ class Engine:
             if self.first_prediction_ns is None:
                 self.first_prediction_ns = _now()
         model.log.add(prediction, model.executor.batch, 1)
+        self._answered_at(prediction.ts_done)
         for lane in model.lanes:
             lane.on_prediction(prediction, started=started)
-
-
-def _is_here(model: ServedModel) -> bool:
-    """Whether an answer is there when the call returns."""
-    return not isinstance(model.executor, PoolExecutor) or model.executor.blocks

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import Literal, ParamSpec
 
-from vtframe.api import BundleInfo, ExecutionAdapter, Strategy
+from vtframe.api import BundleInfo, ExecutionAdapter, ExecutionSink, Strategy
 from vtframe.clock import LiveClock
 from vtframe.domain import (
     Answer,
@@ -108,6 +108,7 @@ class Lane:
         self._exits = ExitWatch(market.books)
         self._meters = LaneMeters(meters)
         self._stopped = False
+        self._wound_down = False
         self._desk = OrderDesk(
             lane=lane_id,
             adapter=adapter,
@@ -121,13 +122,21 @@ class Lane:
             stopwatch=self._meters,
             counters=self.counters,
         )
+        self.view.can_enter = self._can_enter
 
-    def start(self) -> None:
-        """Start limits, strategy and adapter. Raises what they say of their configuration, PluginError for anything else."""
+    def start(self, sink: ExecutionSink | None = None) -> None:
+        """Start limits, strategy and adapter, which reports to ``sink`` (None: to the lane, from within its own inputs).
+        Raises what they say of their configuration, PluginError for anything else."""
         market = self._market
         if self.limits is not None:
             self.limits.start()
-        context = AdapterContext(clock=market.clock, instruments=market.instruments, books=market.books, sink=self)
+        context = AdapterContext(
+            clock=market.clock,
+            instruments=market.instruments,
+            books=market.books,
+            sink=self if sink is None else sink,
+            traded=tuple(k for k in range(len(market.instruments)) if self._chosen is None or k in self._chosen),
+        )
         for part, start in (
             (self.strategy, lambda: self.strategy.start(self.view)),
             (self.adapter, lambda: self.adapter.start(context)),
@@ -206,6 +215,21 @@ class Lane:
             self._try(self._desk.cancel_entries, None if everywhere else verdict.instrument, "drift")
             self._refresh()
 
+    def on_venue_event(self, event: OrderEvent, number: int) -> None:
+        """``on_order_event`` for one that came from a venue, as input ``number``."""
+        self._desk.number = number
+        self._desk.started = 0
+        self.on_order_event(event)
+
+    def on_entries(self, *, allowed: bool, reason: str = "") -> None:
+        """The venue takes entries from here on, or does not: what would open is denied meanwhile."""
+        self._desk.closed_for = "" if allowed else reason or "the venue takes no orders"
+
+    @property
+    def closed_for(self) -> str:
+        """Why the venue takes no entries now; empty while it does."""
+        return self._desk.closed_for
+
     def on_order_event(self, event: OrderEvent) -> None:
         """The adapter reports: order table, ledger, journal, then the strategy."""
         try:
@@ -231,6 +255,19 @@ class Lane:
         """Write the denials that were only counted; called before a checkpoint."""
         self._desk.note_denials()
 
+    def wind_down(self, cause: str) -> None:
+        """While the adapter still hears its venue: enter nothing more and cancel every order. The ends come as events."""
+        if self._stopped or self._wound_down:
+            return
+        self._wound_down = True
+        with ExitStack() as steps:
+            self._cancel_all(steps, cause)
+            self._desk.finish()
+
+    def working_orders(self) -> list[str]:
+        """Those that are not final, by client order ID, oldest first."""
+        return [order.command.client_order_id for order in self._orders.working_orders(self.lane_id)]
+
     def stop(self, cause: str = "stop") -> None:
         """Cancel every order and stop the adapter; the lane takes nothing more. Positions stay as they are.
 
@@ -241,9 +278,16 @@ class Lane:
         with ExitStack() as steps:  # the last that is pushed is taken first
             steps.callback(self._end)
             steps.callback(self._stop_adapter)
-            for order in reversed(tuple(self._orders.working_orders(self.lane_id))):
-                steps.callback(self._try, self._desk.cancel, order, cause)
-            self._desk.finish()
+            if not self._wound_down:
+                self._cancel_all(steps, cause)
+                self._desk.finish()
+
+    def _cancel_all(self, steps: ExitStack, cause: str) -> None:
+        for order in reversed(tuple(self._orders.working_orders(self.lane_id))):
+            steps.callback(self._try, self._desk.cancel, order, cause)
+
+    def _can_enter(self) -> bool:
+        return self._desk.entries_open and not self._desk.closed_for
 
     def _stop_adapter(self) -> None:
         try:
@@ -317,6 +361,7 @@ class Lane:
                 event=event,
                 instrument=instrument.instrument_id,
                 fee=f"{result.fee:f}" if result is not None else "0",
+                fee_currency=result.fee_currency if result is not None and result.fee_currency != result.currency else "",
                 realized=f"{result.realized:f}" if result is not None else "0",
                 currency=instrument.settlement,
                 position=self.ledger.position(index).quantity,

@@ -49,6 +49,7 @@ class AdapterContext:
     instruments: InstrumentTable
     books: BookReader
     sink: ExecutionSink
+    traded: Sequence[int]
 
 
 class StrategyView:
@@ -68,10 +69,15 @@ class StrategyView:
         self.feature = market.rows.value
         self._orders = orders
         self.available: Callable[[], bool] = _always  # set where the lane's model is served
+        self.can_enter: Callable[[], bool] = _always  # set by the lane
 
     @property
     def model_available(self) -> bool:
         return self.available()
+
+    @property
+    def trading_available(self) -> bool:
+        return self.can_enter()
 
     def working(self, instrument: int) -> int:
         return self._orders.working(instrument, lane=self.lane)

@@ -5,26 +5,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from vtframe.api import BundleInfo
 from vtframe.clock import Clock
 from vtframe.engine.commands import Command, Promote, RollBack, Status, Swap
-from vtframe.engine.engine import Engine, ServedModel
+from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.lane_view import Journal
+from vtframe.engine.served_model import ServedModel
 from vtframe.errors import BundleError, SessionError, VtframeError, nearest
 from vtframe.inference.executor import Executor
 from vtframe.journal.records import LanesExchanged, ModelChanged
-from vtframe.journal.writer import JournalWriter
 
 T = TypeVar("T")
 _log = logging.getLogger("vtframe.lifecycle")
+_TURN_S: Final = 0.0005  # for which the thread beside the session may keep the interpreter while the session waits for it
 
 
 class Ready(Protocol):
@@ -54,6 +57,10 @@ Prepare = Callable[[ServedModel, Path], Ready]
 """Load, check, open and warm a bundle for a model; called in a thread of its own. Raises VtframeError where it will not do."""
 
 
+Follow = Callable[[str, BundleInfo, int], None]
+"""(model, bundle, number): the bundle answers for the model from the rows of inputs after ``number`` on."""
+
+
 class _Version(NamedTuple):
     folder: Path
     hash: str
@@ -78,9 +85,11 @@ class Lifecycle:
         *,
         lanes: Sequence[Lane],
         columns: Sequence[str],
-        journal: JournalWriter,
+        journal: Journal,
         clock: Clock,
+        followers: Sequence[Follow] = (),
     ) -> None:
+        """``followers`` are told of a version just before it answers."""
         self._engine = engine
         self._models = {model.name: model for model in engine.models}
         self._bundles = dict(bundles)
@@ -89,6 +98,7 @@ class Lifecycle:
         self._columns = tuple(columns)
         self._journal = journal
         self._clock = clock
+        self._followers = tuple(followers)
         self._before: dict[str, list[_Version | _Promotion]] = {name: [] for name in bundles}
         self._busy = ""  # the command that is being carried out
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -113,10 +123,21 @@ class Lifecycle:
 
     def _do_work(self) -> None:
         while (work := self._work.get()) is not None:
+            usual = sys.getswitchinterval()  # 5 ms: reading a bundle's description is 4 ms of Python
+            sys.setswitchinterval(min(usual, _TURN_S))
             try:
                 work()
             except Exception as e:  # noqa: BLE001 - whatever a backend raises here, the version is not used any more
                 _log.error("a version of a model could not be closed", exc_info=e)
+            finally:
+                sys.setswitchinterval(usual)
+
+    def repeat(self, change: ModelChanged | LanesExchanged, ready: Ready | None) -> None:
+        """Do again what a journal says was done here; ``ready`` is the version that takes over. Between two inputs."""
+        if isinstance(change, LanesExchanged):
+            self._exchange(self._lanes[change.lane], self._lanes[change.shadow], change.cause, "")
+        elif ready is not None:
+            self._switch(self._model(change.model), ready, change.cause, "")
 
     def ask(self, command: Command) -> Future[dict[str, Any]]:
         """``carry_out`` from another thread. Raises SessionError where the session does not run (yet, or any more)."""
@@ -283,6 +304,8 @@ class Lifecycle:
                 cause=cause,
             )
         )
+        for follow in self._followers:
+            follow(model.name, bundle, number)
         ready.switch()
         model.executor = ready.executor
         self._bundles[model.name] = bundle

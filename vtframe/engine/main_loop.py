@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from vtframe.engine.control import Control
 from vtframe.engine.engine import Engine
+from vtframe.engine.lane import Lane
 from vtframe.engine.lifecycle import Lifecycle
+from vtframe.engine.venues import Venues
 from vtframe.inference.pool.bell import Bell
 
 _QUIET_S: Final = 1.0  # between two turns of housekeeping, at most
@@ -24,10 +26,12 @@ def run_loop(
     *,
     lifecycle: Lifecycle,
     folder: Path,
+    lanes: Sequence[Lane] = (),
 ) -> None:
-    """Run ``main`` on uvloop where there is one. Answers from elsewhere are taken as they ring; where a model is waited for
-    busily, the loop never sleeps. ``lifecycle`` takes commands meanwhile, of those
-    who find its socket in the session's ``folder``."""
+    """Run ``main``, while the venues of ``lanes`` are open, on uvloop where there is one.
+
+    Answers from elsewhere are taken as they ring; where a model is waited for busily, the loop never sleeps. ``lifecycle``
+    takes commands meanwhile, of those who find its socket in the session's ``folder``."""
 
     async def everything() -> None:
         loop = asyncio.get_running_loop()
@@ -38,9 +42,11 @@ def run_loop(
             loop.add_reader(bell.listening, _hear, bell, engine)
         lifecycle.attach(loop)
         try:
-            async with Control(lifecycle, folder):
-                await main
+            async with Control(lifecycle, folder), Venues(engine, lanes) as venues:
+                if venues.ready:
+                    await main
         finally:
+            main.close()  # it may not have begun
             lifecycle.attach(None)
             for bell in bells:
                 loop.remove_reader(bell.listening)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from vtframe.api import (
     BookWatch,
     FeedSink,
@@ -38,10 +40,16 @@ class MarketLog:
         return block
 
 
+class InputLog(Protocol):
+    """Who notes inputs: the market log, the recorder."""
+
+    def add(self, received: Received, count: int = 1) -> None: ...
+
+
 class MarketTap:
     """A feed's sink that notes every input in ``log`` and hands it on to ``sink``."""
 
-    def __init__(self, sink: FeedSink, log: MarketLog) -> None:
+    def __init__(self, sink: FeedSink, log: InputLog) -> None:
         self._sink = sink
         self._add = log.add
         self._hand_on = sink.on_message

@@ -31,6 +31,7 @@ from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, Ord
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate, Notes
 
+VENUE_CLOSED = "venue_closed"  # what denies entries while the venue cannot be reached, or does not take them
 RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
 
 
@@ -102,6 +103,7 @@ class OrderDesk:
         self._denials = DenialRuns(lane, journal)
         self.note_denials = self._denials.note
         self.entries_open = True
+        self.closed_for = ""  # why the venue takes no entries now; empty while it does
         self.number = -1  # the input in hand
         self.started = 0  # monotonic time at which it arrived; 0 where that is not known
 
@@ -221,6 +223,10 @@ class OrderDesk:
         )
         self._orders.propose(order.client_order_id, prediction)
         watch = self._stopwatch
+        if self.closed_for and not reduces:
+            denied = Denied(client_order_id=order.client_order_id, policy=VENUE_CLOSED, reason=self.closed_for)
+            self._deny(intent, order, denied)
+            return
         before = watch.now()
         approved, notes = self._review(order, reduces=reduces)
         watch.risk(watch.now() - before)

@@ -137,6 +137,8 @@ def _assembled(tally: Tally) -> dict[str, Any]:
     warnings = list(tally.warnings)
     if stopped is None:
         warnings.insert(0, f"{NO_STOP}: what only checkpoints know is as of input {checkpoint.input if checkpoint else 'none'}")
+    if lost := tally.unknown():
+        warnings.append(f"{len(lost)} orders are UNKNOWN, ask the venue what became of them: {', '.join(lost[:10])}")
     hashes = {
         "decisions": tally.decisions(),
         "config": hashlib.sha256(started.config.encode()).hexdigest(),

@@ -24,10 +24,12 @@ from vtframe.engine.lane import Lane
 from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.main_loop import run_loop
 from vtframe.engine.meters import Counters, Meters
+from vtframe.engine.recorder import Recorder
 from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
 from vtframe.engine.stop_signal import StopSignal
+from vtframe.engine.venues import VenuePort
 from vtframe.engine.verdicts import FoundVerdicts, RecordedVerdicts
 from vtframe.errors import PluginError, VtframeError
 from vtframe.features.pipeline import Pipeline
@@ -86,9 +88,10 @@ class Session:
         release: Callable[[], None],
         lifecycle: Lifecycle,
         inputs: FeedSink | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """``started`` and ``stopped`` tell the plugins, ``release`` lets go of the models; ``inputs`` is what the feed delivers
-        to (by default the engine)."""
+        to (by default the engine), ``recorder`` what it tells besides."""
         self.info = info
         self.feed = feed
         self.engine = engine
@@ -108,6 +111,7 @@ class Session:
         self.headroom = Headroom()
         self._live = not feed.market_time and not engine.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
+        self._recorder = recorder
         self._started = started
         self._stopped = stopped
         self._release = release
@@ -137,9 +141,11 @@ class Session:
         self.engine.position = self.feed.position
         try:
             for lane in self.lanes:
-                lane.start()
+                lane.start(VenuePort(self.engine, lane) if lane.adapter.live else None)
             self.row_log.start()
             self._started(self.info)
+            if self._recorder is not None:
+                self._recorder.start()
         except BaseException:
             self.row_log.close()
             self.journal.close()
@@ -155,7 +161,7 @@ class Session:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
             main, folder = self.feed.run(self._inputs), self.info.folder
-            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder)
+            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder, lanes=self.lanes)
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -242,6 +248,7 @@ class Session:
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),
             damaged_at=list(self.engine.damaged_at),
+            **({} if self._recorder is None else {"recorder": self._recorder.report()}),
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
         )
@@ -272,11 +279,12 @@ class Session:
 
     def _stop(self) -> list[Exception]:
         """Note the command, cancel, close; each step is taken whatever became of those before it. The errors, in order."""
-        steps: list[Callable[[], None]] = [self.engine.note_stop]
+        steps: list[Callable[[], None]] = [partial(self.engine.note_stop, self.reason)]
         steps += [partial(lane.stop, self.reason) for lane in self.lanes]
         steps += [
             partial(self.engine.settle, _PATIENCE_S),
             self.row_log.close,
+            *([] if self._recorder is None else [self._recorder.close]),
             self._checkpoint,
             self._write_end,
             self.journal.close,

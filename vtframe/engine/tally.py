@@ -9,7 +9,16 @@ from typing import Any
 
 import msgspec
 
-from vtframe.domain import Instrument, OrderCanceled, OrderEvent, OrderExpired, OrderFilled, OrderRejected, SubmitOrder
+from vtframe.domain import (
+    Instrument,
+    OrderCanceled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderLost,
+    OrderRejected,
+    SubmitOrder,
+)
 from vtframe.domain.fixed_point import to_decimal
 from vtframe.journal.records import (
     CancelSent,
@@ -62,6 +71,7 @@ class Tally:
         self._instruments: dict[str, Instrument] = {}
         self._orders: dict[str, SubmitOrder] = {}
         self._open: dict[str, int] = {}  # client order id: quantity filled
+        self._lost: set[str] = set()  # of the open ones: what became of them is not known
         self._ordinals: dict[str, int] = {}
         self._denied_again: Counter[tuple[object, ...]] = Counter()  # by run that goes on
         self._shadows: set[str] = set()
@@ -129,7 +139,13 @@ class Tally:
         names = ("filled", "canceled", "expired", "rejected")
         ended = {name: sum(lane.counts[name] for lane in self._account()) for name in names}
         still = sum(self._orders[name].lane not in self._shadows for name in self._open)
-        return {"approved": self.counts()["orders"], **ended, "open": still}
+        lost = self.unknown()
+        unknown = {"unknown": len(lost)} if lost else {}
+        return {"approved": self.counts()["orders"], **ended, "open": still, **unknown}
+
+    def unknown(self) -> list[str]:
+        """Orders of the account of which nobody knows what became, by client order ID."""
+        return sorted(name for name in self._lost if self._orders[name].lane not in self._shadows)
 
     def pnl(self) -> dict[str, dict[str, float]]:
         """Realized ``gross``, ``fees`` and ``net`` by settlement currency."""
@@ -213,11 +229,15 @@ class Tally:
         self._decided(
             record.lane, "event", self._ordinal(record.lane, name), type(event).__name__, *_numbers(event), record.input
         )
+        if isinstance(event, OrderLost):
+            self._lost.add(name)
+            return
+        self._lost.discard(name)
         if isinstance(event, OrderFilled):
             lane.counts["fills"] += 1
             money = lane.money.setdefault(record.currency, _Money())
             money.gross += Decimal(record.realized)
-            money.fees += Decimal(record.fee)
+            lane.money.setdefault(record.fee_currency or record.currency, _Money()).fees += Decimal(record.fee)
             lane.positions[record.instrument] += order.side * event.quantity
             if lane.positions[record.instrument] != record.position:
                 held = lane.positions[record.instrument]

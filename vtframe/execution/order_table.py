@@ -13,6 +13,7 @@ from vtframe.domain import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderLost,
     OrderRejected,
     OrderStatus,
     Prediction,
@@ -153,6 +154,8 @@ class OrderTable:
                 status = OrderStatus.CANCELED
             case OrderExpired():
                 status = OrderStatus.EXPIRED
+            case OrderLost():
+                status = order.status if order.status.final else OrderStatus.UNKNOWN  # its end is known after all
         if order.status is status:
             self.repeated += 1
             return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from vtframe.domain import Records
+
 _NEVER: Final = 1 << 62
 
 
@@ -52,3 +54,45 @@ class Backlog:
         self._edge += closed * self._step
         self._before = min(minima)
         self._newest = _NEVER
+
+
+class Arrivals:
+    """The backlog of every row: that of the input that made it.
+
+    A frame's own row is observed as it is looked at. A row that a clock or another instrument's frame made has its book's
+    ``ts_event``, which is old where nothing happened there and nothing waited: where there are such rows the engine notes each
+    input that makes some, and all of them have that frame's backlog. Delays of instruments are kept apart: they may come from
+    different venues, by different clocks. One for all models of a session; to look at a row again changes nothing.
+    """
+
+    __slots__ = ("_backlog", "_backlogs", "_newest", "_number")
+
+    def __init__(self, instruments: int, *, window_ns: int = 60_000_000_000) -> None:
+        self._backlogs = [Backlog(window_ns=window_ns) for _ in range(instruments)]
+        self._newest = [0] * instruments  # noted of each
+        self._number = -1  # of the input that was noted
+        self._backlog = 0  # of that
+
+    def note(self, number: int, instrument: int, *, ts_event: int | None, ts_recv: int) -> None:
+        """Input ``number`` makes rows: a frame of ``instrument``. One that states no event (None) tells nothing new."""
+        if ts_event is not None:
+            self._newest[instrument] = self._backlogs[instrument].observe(ts_event, ts_recv)
+        self._number = number
+        self._backlog = self._newest[instrument]
+
+    def note_frame(self, records: Records, index: int) -> None:
+        """``note`` of a frame, numbered and stamped; its time is its last event's, as in its own book."""
+        frame = records.frames[index]
+        events, first = int(frame["n_events"]), int(frame["first_event"])
+        self.note(
+            int(frame["input"]),
+            int(frame["instrument"]),
+            ts_event=int(records.events["ts_event"][first + events - 1]) if events else None,
+            ts_recv=int(frame["ts_recv"]),
+        )
+
+    def backlog(self, number: int, instrument: int, ts_event: int, ts_recv: int) -> int:
+        """Of a row that input ``number`` made, ns; ``ts_event`` and ``ts_recv`` are the row's. In order of the rows."""
+        if number == self._number:
+            return self._backlog
+        return self._backlogs[instrument].observe(ts_event, ts_recv)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from vtframe.api import BundleError, BundleInfo, Clock
 from vtframe.buffers.ring import RowRing
 from vtframe.clock import EventClock
 from vtframe.domain import ROW, Prediction, Verdict
-from vtframe.inference.age import Backlog
+from vtframe.inference.age import Arrivals
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,11 @@ def _word(field: str) -> tuple[int, int]:
 
 NUMBER, INPUT, EVENT, RECV, UPDATE = (_word(name)[0] for name in ("number", "input", "ts_event", "ts_recv", "update_id"))
 _VALID_WORD, _VALID_SHIFT = _word("valid")
+_RECORD: Final = struct.Struct(f"<{ROW.itemsize // 8}q")
+_unpack = _RECORD.unpack_from
+_OK: Final = Verdict.OK  # a member costs more to look up than to compare
+Words = tuple[int, ...]
+"""A row's record as 64-bit words: half as long to read as a record, or as an array of them."""
 
 
 class Serving(TypedDict):
@@ -39,7 +45,7 @@ class Serving(TypedDict):
     deadline_ns: int
     max_age_ns: int
     name: NotRequired[str]
-    backlog_window_ns: NotRequired[int]
+    arrivals: NotRequired[Arrivals | None]
 
 
 class Executor:
@@ -50,7 +56,7 @@ class Executor:
     stands still while an input is handled, so what handling it took by the monotonic clock is added.
 
     - ``deadline_ns`` bounds the time from ``ts_recv`` to the answer: what we did. Over it: LATE.
-    - ``max_age_ns`` bounds that time plus the backlog (see ``Backlog``): how old the market data was. Over it: STALE.
+    - ``max_age_ns`` bounds that time plus the backlog (see ``Arrivals``): how old the market data was. Over it: STALE.
     - A window with an invalid row, or not yet full, is INVALID, and the model is not called.
     - A model that raises or answers a number that is not finite has FAILED; its first failure is logged.
 
@@ -70,9 +76,10 @@ class Executor:
         deadline_ns: int,
         max_age_ns: int,
         name: str = "",
-        backlog_window_ns: int = 60_000_000_000,
+        arrivals: Arrivals | None = None,
     ) -> None:
         """``columns`` are the names of the ring's columns; without them its rows must be the bundle's, column for column.
+        ``arrivals`` are the session's; without them every row is taken for its own frame's.
 
         Raises BundleError where rows lack a column of the bundle's or are of another dtype, or the ring is under its window.
         """
@@ -86,8 +93,10 @@ class Executor:
         self._capacity = ring.capacity
         self._head = ring.head
         self._meta: NDArray[np.int64] = ring.meta.view("<i8").reshape(*ring.meta.shape, -1)
+        self._rows = ring.meta.shape[1]
+        self._bytes = ring.meta.view(np.uint8).reshape(-1).data
         count = len(ring.values)
-        self._backlogs = [Backlog(window_ns=backlog_window_ns) for _ in range(count)]
+        self._arrivals = arrivals or Arrivals(count)
         self._valid_rows = [0] * count  # valid rows in a row, up to the newest seen
         self._newest = [-1] * count  # number of that row
         self._deadline = deadline_ns
@@ -109,7 +118,7 @@ class Executor:
         on, and what is known of rows and backlogs is kept."""
         self.calls = old.calls
         self.batch = old.batch
-        self._backlogs = old._backlogs
+        self._arrivals = old._arrivals
         if old._window == self._window:
             self._valid_rows, self._newest = old._valid_rows, old._newest
 
@@ -139,15 +148,15 @@ class Executor:
             verdict=verdict,
         )
 
-    def _look(self, instrument: int) -> tuple[int, list[int]]:
+    def _look(self, instrument: int) -> tuple[int, Words]:
         """The newest row's place in the ring, with every full window before it, and its record as 64-bit words."""
         head = self._head(instrument)
         if head == 0:
             raise LookupError(f"instrument {instrument} has no row to predict from")
         place = (head - 1) % self._capacity + self._capacity  # in the second half every full window lies before it
-        return place, self._meta[instrument, place].tolist()
+        return place, _unpack(self._bytes, (instrument * self._rows + place) * _RECORD.size)
 
-    def _count_valid(self, instrument: int, place: int, words: list[int]) -> int:
+    def _count_valid(self, instrument: int, place: int, words: Words) -> int:
         """Valid rows in a row that end at the newest one; counted anew (up to a window) where rows were not seen."""
         number = words[NUMBER]
         if number == self._newest[instrument] + 1:
@@ -166,17 +175,18 @@ class Executor:
     def _judge(
         self,
         instrument: int,
-        words: list[int],
+        words: Words,
         outputs: tuple[float, ...],
         *,
         verdict: Verdict,
         started: int,
         backlog: int | None = None,
+        model_hash: str = "",
+        arrived: int = -1,
     ) -> Prediction:
         """The prediction for a row, with its age now. An OK that comes too late is LATE, one on data too old STALE; outputs of
-        a model that failed are dropped. Once for each row that is looked at; ``backlog`` was observed when it was."""
-        if verdict is Verdict.FAILED:
-            outputs = ()
+        a model that failed are dropped. Once for each row that is looked at; ``backlog`` was observed when it was.
+        ``model_hash`` is of the version that was asked, where that is not the newest."""
         elapsed = self._monotonic() - started if self._measured else 0
         ts_recv = words[RECV]
         ts_done = self._now()
@@ -184,14 +194,16 @@ class Executor:
             ts_done = ts_done + elapsed if backlog is None else max(ts_done, ts_recv + elapsed)
         waited = max(ts_done - ts_recv, elapsed)  # a wall clock that is set back hides no lateness
         age = waited + (self._observe(instrument, words) if backlog is None else backlog)
-        if verdict is Verdict.OK:
+        if verdict is _OK:
             if waited > self._deadline:
                 verdict = Verdict.LATE
             elif age > self._max_age:
                 verdict = Verdict.STALE
+        elif verdict is Verdict.FAILED:
+            outputs = ()
         return Prediction(
             model=self.name,
-            model_hash=self._hash,
+            model_hash=model_hash or self._hash,
             instrument=instrument,
             input=words[INPUT],
             row=words[NUMBER],
@@ -203,15 +215,16 @@ class Executor:
             deadline_ns=self._deadline,
             verdict=verdict,
             outputs=outputs,
+            arrived=arrived,
         )
 
-    def _observe(self, instrument: int, words: list[int]) -> int:
-        """The backlog, ns, at the arrival of a row. In order of the rows, once for each."""
-        return self._backlogs[instrument].observe(words[EVENT], words[RECV])
+    def _observe(self, instrument: int, words: Words) -> int:
+        """The backlog, ns, at the arrival of the input that made a row. In order of the rows."""
+        return self._arrivals.backlog(words[INPUT], instrument, words[EVENT], words[RECV])
 
     def _vet(self, outputs: tuple[float, ...]) -> Verdict:
         """OK where every number is finite. Raises TypeError where they are no numbers."""
-        return Verdict.OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
+        return _OK if math.isfinite(sum(outputs)) else self._failure("answered a number that is not finite")
 
     def _failure(self, problem: str) -> Verdict:
         if not self.first_failure:

@@ -7,7 +7,7 @@ move itself. A prediction counts where its row and every row up to the horizon w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from vtframe.domain.label import direction, move_bps
 from vtframe.inference.past_rows import SLACK, PastRows
 from vtframe.inference.regimes import Regimes
 from vtframe.inference.scored import Scored
-from vtframe.inference.scores import Scores
-from vtframe.inference.value_scores import ValueScores
+from vtframe.inference.version_scores import VersionScores
 
 Tell = Callable[[str, int, Scored], None]
 
@@ -41,7 +40,11 @@ class PredictionQuality:
     """Scores every model of ``bundles`` (by name). It takes blocks like a sink, in the row log's thread.
 
     Models that predict neither a direction (classes other than "down", "flat", "up") nor the move of the mid are not scored,
-    nor those whose label is a triple barrier. ``tell`` gets every model's scored predictions, in the order of their rows.
+    nor those whose label is a triple barrier. ``tell`` gets every model's scored predictions, in the order of their rows, those
+    of each version apart.
+
+    Of a model that was swapped the report has the scores of all predictions, and those of each version beside what its own
+    bundle says of itself.
     """
 
     name: ClassVar[str] = "quality"
@@ -58,6 +61,11 @@ class PredictionQuality:
 
     def start(self, session: SessionInfo) -> None:
         """Nothing to prepare: the bundles say it all."""
+
+    def on_version(self, model: str, bundle: BundleInfo, number: int) -> None:
+        """From the rows of inputs after ``number`` on ``bundle`` may answer. From any thread, before it does."""
+        if model in self._models:
+            self._models[model].know(bundle)
 
     def rows(self, block: RowBlock) -> None:
         """Learn what the mid did; predictions whose horizon is reached are scored."""
@@ -84,7 +92,7 @@ class PredictionQuality:
         instruments = block.meta["instrument"]
         for instrument in np.unique(instruments[answered]).tolist():
             chosen = answered & (instruments == instrument)
-            model.add(instrument, block.meta["row"][chosen], block.outputs[chosen])
+            model.add(instrument, block.meta[chosen], block.outputs[chosen], block.versions)
             if instrument in self._rows:
                 model.settle(instrument, self._rows[instrument])
 
@@ -105,6 +113,17 @@ class PredictionQuality:
         return {name: {model.horizon: model.report()} for name, model in self._models.items()}
 
 
+class _Waiting(NamedTuple):
+    """Predictions of one instrument whose horizon is not reached; arrays of one length."""
+
+    rows: NDArray[np.int64]
+    versions: NDArray[np.uint16]  # of the model, as PredictionBlock counts them
+    outputs: NDArray[np.float32]
+
+    def take(self, chosen: NDArray[Any]) -> _Waiting:
+        return _Waiting(*(part[chosen] for part in self))
+
+
 class _Pending:
     """One model's predictions that wait for their horizon, and the scores of those that have reached it."""
 
@@ -114,16 +133,24 @@ class _Pending:
         self._name = name
         self._tell = tell
         self._label = label
-        self._waiting: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = {}
-        self._classes = Scores(bundle.classes, bundle.expected_move_bps) if predicts_direction(bundle) else None
-        self._values = ValueScores(bundle.expected_move_bps[0]) if self._classes is None else None
-        self._regimes = Regimes(bundle.classes, bundle.expected_move_bps) if self._classes is not None else None
-        self._stated = bundle.metrics
+        self._waiting: dict[int, list[_Waiting]] = {}
+        self._of_classes = predicts_direction(bundle)
+        self._scores = VersionScores(bundle, of_classes=self._of_classes)
+        self._regimes = Regimes(bundle.classes, bundle.expected_move_bps) if self._of_classes else None
+        self._hashes: tuple[str, ...] = ()  # of the versions that have answered, as PredictionBlock counts them
+        self._first = bundle.hash
         self._unlabeled = 0  # no label: a row up to the horizon was not valid
         self._missed = 0  # the row was forgotten (or lost) before the prediction came
 
-    def add(self, instrument: int, rows: NDArray[np.int64], outputs: NDArray[np.float32]) -> None:
-        self._waiting.setdefault(instrument, []).append((rows.copy(), outputs.copy()))
+    def know(self, bundle: BundleInfo) -> None:
+        """It may answer from now on."""
+        self._scores.know(bundle)
+
+    def add(self, instrument: int, meta: NDArray[Any], outputs: NDArray[np.float32], versions: tuple[str, ...]) -> None:
+        """Answers: ``meta`` of domain.PREDICTION, and the hashes of the versions that it counts."""
+        self._hashes = versions
+        waiting = _Waiting(meta["row"].copy(), meta["version"].copy(), outputs.copy())
+        self._waiting.setdefault(instrument, []).append(waiting)
 
     def first_needed(self, rows: PastRows) -> int:
         """The oldest row that a prediction still to come may need, with the past that its regime is told from."""
@@ -131,59 +158,60 @@ class _Pending:
 
     def settle(self, instrument: int, rows: PastRows) -> int:
         """Score what ``rows`` reaches; the oldest row that is still waited for (``rows.end`` where none is)."""
-        waiting = self._waiting.pop(instrument, None)
-        if waiting is None:
+        parts = self._waiting.pop(instrument, None)
+        if parts is None:
             return rows.end
-        numbers = np.concatenate([n for n, _ in waiting])
-        outputs = np.concatenate([o for _, o in waiting])
-        order = np.argsort(numbers, kind="stable")  # answers of a pool may overtake each other
-        numbers, outputs = numbers[order], outputs[order]
-        known = numbers >= rows.start
+        waiting = _Waiting(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        waiting = waiting.take(np.argsort(waiting.rows, kind="stable"))  # answers of a pool may overtake each other
+        known = waiting.rows >= rows.start
         self._missed += int((~known).sum())
-        numbers, outputs = numbers[known], outputs[known]
-        at = numbers - rows.start
+        waiting = waiting.take(known)
+        at = waiting.rows - rows.start
         ends, ready = rows.ends(at, self._label)
         oldest = rows.end
         if not ready.all():
-            self._waiting[instrument] = [(numbers[~ready], outputs[~ready])]
-            oldest = rows.needed(int(numbers[~ready].min()), self._label)
-        at, ends, outputs = at[ready], ends[ready], outputs[ready]
+            left = waiting.take(~ready)
+            self._waiting[instrument] = [left]
+            oldest = rows.needed(int(left.rows.min()), self._label)
+        at, ends, waiting = at[ready], ends[ready], waiting.take(ready)
         clean = rows.unbroken(at, ends)
         self._unlabeled += int((~clean).sum())
-        if clean.any():
-            self._score(instrument, rows, at[clean], ends[clean], outputs[clean])
+        at, ends, waiting = at[clean], ends[clean], waiting.take(clean)
+        turns = np.flatnonzero(np.diff(waiting.versions)) + 1
+        for part in np.split(np.arange(len(at)), turns):  # of one version each
+            if len(part):
+                self._score(instrument, rows, at[part], ends[part], waiting.take(part))
         return oldest
 
     def _score(
-        self,
-        instrument: int,
-        rows: PastRows,
-        at: NDArray[np.int64],
-        ends: NDArray[np.int64],
-        outputs: NDArray[np.float32],
+        self, instrument: int, rows: PastRows, at: NDArray[np.int64], ends: NDArray[np.int64], answered: _Waiting
     ) -> None:
+        number = int(answered.versions[0])
+        version = self._hashes[number] if number < len(self._hashes) else self._first
         moves = move_bps(rows.mids[at], rows.mids[ends])
-        if self._classes is None or self._regimes is None:
-            if self._values is not None:
-                self._values.add(outputs[:, 0], moves)
+        if self._regimes is None:
+            self._scores.add(version, answered.outputs, None, moves)
             return
         spreads = rows.spreads_bps(at)
         threshold = self._label.threshold_bps + (spreads / 2 if self._label.kind == "spread_direction" else 0.0)
         labels = direction(moves, threshold)
-        losses = self._classes.add(outputs, labels, moves)
-        self._regimes.add(outputs, labels, moves, volatilities=rows.volatilities_bps(at, self._label), spreads=spreads)
-        some = ~np.isnan(losses.log_losses)
-        self._tell(
-            self._name,
-            instrument,
-            Scored(at[some] + rows.start, rows.inputs[ends[some]], losses.log_losses[some], losses.briers[some]),
+        losses = self._scores.add(version, answered.outputs, labels, moves)
+        if losses is None:
+            return
+        self._regimes.add(
+            answered.outputs,
+            labels,
+            moves,
+            volatilities=rows.volatilities_bps(at, self._label),
+            spreads=spreads,
+            expects=self._scores.bundle(version).expected_move_bps,
         )
+        some = ~np.isnan(losses.log_losses)
+        told = (at[some] + rows.start, rows.inputs[ends[some]], losses.log_losses[some], losses.briers[some])
+        self._tell(self._name, instrument, Scored(*told, version=version))
 
     def report(self) -> dict[str, Any]:
-        waiting = sum(len(numbers) for parts in self._waiting.values() for numbers, _ in parts)
+        waiting = sum(len(part.rows) for parts in self._waiting.values() for part in parts)
         counts = {"unlabeled": self._unlabeled, "missed": self._missed, "waiting": waiting}
-        scores = self._classes if self._classes is not None else self._values
-        found = scores.report() if scores is not None else {}
         regimes = {} if self._regimes is None else {"regimes": self._regimes.report()}
-        stated = {name: self._stated[name] for name in found if name in self._stated}
-        return {**found, "out_of_sample": stated, **regimes, **counts}
+        return {**self._scores.report(), **regimes, **counts}

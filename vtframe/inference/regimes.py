@@ -38,9 +38,10 @@ class Regimes:
         *,
         volatilities: NDArray[np.float64],
         spreads: NDArray[np.float64],
+        expects: tuple[float, ...] | None = None,
     ) -> None:
         """As Scores.add, with the two numbers of each prediction; one that has none (nan) is in no regime."""
-        losses = self._judge.losses(outputs, labels)
+        losses = self._judge.losses(outputs, labels, expects)
         sums = np.column_stack(
             [np.nan_to_num(losses.log_losses), np.nan_to_num(losses.briers), moments(losses.expected, moves_bps)]
         )

@@ -15,3 +15,4 @@ class Scored(NamedTuple):
     inputs: NDArray[np.int64]  # at which their horizon was reached
     log_losses: NDArray[np.float64]  # nats
     briers: NDArray[np.float64]  # summed over the classes: 0 to 2
+    version: str = ""  # hash of the bundle that answered; empty: the model's first

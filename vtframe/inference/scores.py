@@ -36,8 +36,9 @@ class Judge:
         self._columns = {_SIGNS[name]: i for i, name in enumerate(classes)}
         self._moves = np.array(expected_move_bps, np.float64)
 
-    def losses(self, outputs: NDArray[Any], labels: NDArray[np.int8]) -> Losses:
-        """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP."""
+    def losses(self, outputs: NDArray[Any], labels: NDArray[np.int8], expects: tuple[float, ...] | None = None) -> Losses:
+        """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP; ``expects`` in the place of the expected
+        moves, bps."""
         p = outputs.astype(np.float64)
         columns = np.full(len(labels), -1)
         for sign, column in self._columns.items():
@@ -49,7 +50,8 @@ class Judge:
         wrong = p[known]
         wrong[np.arange(len(rows)), columns[known]] -= 1.0
         briers[known] = (wrong * wrong).sum(axis=1)
-        return Losses(log_losses, briers, columns, p.argmax(axis=1), p @ self._moves)
+        moves = self._moves if expects is None else np.array(expects, np.float64)
+        return Losses(log_losses, briers, columns, p.argmax(axis=1), p @ moves)
 
 
 class Scores:
@@ -64,12 +66,20 @@ class Scores:
         self._moments = np.zeros(MOMENTS)
         self._sample = Sample()
 
-    def add(self, outputs: NDArray[Any], labels: NDArray[np.int8], moves_bps: NDArray[np.float64]) -> Losses:
+    def add(
+        self,
+        outputs: NDArray[Any],
+        labels: NDArray[np.int8],
+        moves_bps: NDArray[np.float64],
+        *,
+        expects: tuple[float, ...] | None = None,
+    ) -> Losses:
         """``outputs`` (n, classes) probabilities, ``labels`` (n,) of DOWN, FLAT, UP, ``moves_bps`` (n,).
 
-        A label that the model has no class for is left out of all but the correlations.
+        A label that the model has no class for is left out of all but the correlations. ``expects``: the expected moves of
+        another version of the model, which answered.
         """
-        losses = self._judge.losses(outputs, labels)
+        losses = self._judge.losses(outputs, labels, expects)
         known = losses.columns >= 0
         self._log_loss += float(losses.log_losses[known].sum())
         self._brier += float(losses.briers[known].sum())

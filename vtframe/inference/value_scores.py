@@ -21,8 +21,8 @@ class ValueScores:
         self._moments = np.zeros(MOMENTS)
         self._sample = Sample()
 
-    def add(self, outputs: NDArray[Any], moves_bps: NDArray[np.float64]) -> None:
-        """``outputs`` (n,) and ``moves_bps`` (n,)."""
+    def add(self, outputs: NDArray[Any], moves_bps: NDArray[np.float64], *, factor: float | None = None) -> None:
+        """``outputs`` (n,) and ``moves_bps`` (n,); ``factor`` of another version of the model, which answered."""
         values = outputs.astype(np.float64)
         wrong = values - moves_bps
         self._count += len(values)
@@ -32,7 +32,7 @@ class ValueScores:
             float(np.abs(moves_bps).sum()),
             float((moves_bps * moves_bps).sum()),
         ]
-        expected = values * self._factor
+        expected = values * (self._factor if factor is None else factor)
         self._moments += moments(expected, moves_bps).sum(axis=0)
         self._sample.add(np.column_stack([expected, moves_bps]))
 

@@ -29,6 +29,8 @@ class SessionStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     config_folder: str = ""  # where relative paths of ``config`` start
     sources: tuple[SourceFile, ...] = ()  # the files that the feed reads, in its order
     shadows: tuple[str, ...] = ()  # lanes that are on paper beside the account
+    recorded: bool = False  # what the feed delivers is in the session's folder
+    market_time: bool = True  # the clock follows the market's messages alone; else a live market's, and the machine's
 
 
 class InputArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -137,6 +139,16 @@ class CancelSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: CancelOrder
 
 
+class OrderEventArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input: what a venue (not paper) says of one of our orders. Written before anything follows from it; an event that
+    changes the order is written again, as an OrderReported, with what came of it."""
+
+    number: int
+    ts: int  # session's clock
+    lane: str
+    event: OrderEvent
+
+
 class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue (or paper) on one of our orders, and what a fill came to."""
 
@@ -144,10 +156,11 @@ class OrderReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     input: int
     event: OrderEvent
     instrument: str = ""
-    fee: str = "0"  # decimal, settlement currency
+    fee: str = "0"  # decimal, in fee_currency
     realized: str = "0"  # gross profit that this fill realized, decimal, settlement currency
     currency: str = ""
     position: int = 0  # after it
+    fee_currency: str = ""  # where it is another than ``currency``
 
 
 class LaneFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -167,6 +180,32 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     report: dict[str, Any]
 
 
+class EntriesChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue of a lane takes orders that open a position from here on, or does not any more. An input."""
+
+    number: int
+    ts: int
+    lane: str
+    allowed: bool
+    reason: str = ""
+
+
+class VenuesClosing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Lanes that trade at venues enter nothing more and cancel what works; what their venues still tell are inputs."""
+
+    number: int  # of the next input
+    ts: int
+    reason: str
+
+
+class LanesStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From here on nothing is decided: lanes cancel what works, for this reason, and take no answer that still arrives."""
+
+    number: int  # of the next input
+    ts: int
+    reason: str
+
+
 class SessionStopped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ts: int  # ns UTC, the session's clock
     reason: str  # "end of data", "interrupted", "halted", "failed: ..."
@@ -184,8 +223,12 @@ Record = (
     | OrderDenied
     | DenialsRepeated
     | CancelSent
+    | OrderEventArrived
     | OrderReported
     | LaneFailed
     | Checkpoint
+    | EntriesChanged
+    | VenuesClosing
+    | LanesStopped
     | SessionStopped
 )

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -48,6 +49,12 @@ def load_local(path: Path, plugin: str) -> ModuleType:
         del sys.modules[name]
         raise PluginError(plugin, f"broken on import: {cause(e)}") from None
     return module
+
+
+def files_of(classes: Iterable[type[Any]]) -> tuple[str, ...]:
+    """The files of those local plugins that define some of ``classes``, in their order."""
+    modules = [sys.modules[cls.__module__] for cls in classes if cls.__module__.startswith(f"{PACKAGE}.")]
+    return tuple(dict.fromkeys(str(module.__file__) for module in modules))
 
 
 def own_parts(module: ModuleType, kind: Kind) -> list[type[Any]]:

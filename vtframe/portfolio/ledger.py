@@ -14,11 +14,12 @@ _FLAT = Position(quantity=0, average_price=_ZERO)
 
 
 class FillResult(NamedTuple):
-    """What one fill came to, in ``currency``; ``position`` is the one after it."""
+    """What one fill came to: ``realized`` in ``currency``, ``fee`` in ``fee_currency``; ``position`` is the one after it."""
 
     fee: Decimal
     realized: Decimal
     currency: str
+    fee_currency: str
     position: Position
 
 
@@ -41,7 +42,9 @@ class Ledger:
     keeps the sum of entry values; a partial close takes its proportional part, rounded to 1e-18, and the last one takes the
     rest, so a closed position's profit is exactly the sum of its fills' values, whatever their order.
 
-    Fees are charged in the settlement currency (spot: in quote, on both sides; a venue may take the base asset instead).
+    Fees are what the venue says that it charged, in its currency. Where it does not say, they are the instrument's, charged in
+    the settlement currency (spot: in quote, on both sides). A position is what was traded: a fee that the venue took out of
+    the base asset is in no position.
     """
 
     def __init__(self) -> None:
@@ -57,15 +60,18 @@ class Ledger:
         return {index: holding.position for index, holding in self._holdings.items() if holding.position.quantity}
 
     def apply(self, fill: OrderFilled, order: SubmitOrder, instrument: Instrument) -> FillResult:
-        """Book one fill of ``order``. Raises ValueError for a price or quantity that is not positive."""
+        """Book one fill of ``order``. Raises ValueError for a price or quantity that is not positive, or a fee that is none."""
         if fill.price <= 0 or fill.quantity <= 0:
             raise ValueError(f"fill of {fill.quantity} at {fill.price}: both must be positive")
+        charged = _charged(fill)
         holding = self._holdings.setdefault(order.instrument, _Holding(instrument))
         with localcontext(_EXACT):
             realized = _trade(holding, order.side, fill)
+            if charged is not None:
+                return FillResult(charged, realized, instrument.settlement, fill.fee_currency, holding.position)
             rate = instrument.maker_fee if fill.liquidity_side is LiquiditySide.MAKER else instrument.taker_fee
             fee = _rounded(instrument.settlement_value(fill.price, fill.quantity) * rate)
-        return FillResult(fee, realized, instrument.settlement, holding.position)
+        return FillResult(fee, realized, instrument.settlement, instrument.settlement, holding.position)
 
     def unrealized(self, instrument: int, price: int) -> Decimal:
         """Gross profit that closing the position at ``price`` (fixed point) would realize, in the settlement currency."""
@@ -74,6 +80,19 @@ class Ledger:
             return _ZERO
         with localcontext(_EXACT):
             return _value(holding.instrument, holding.position.quantity, price) - holding.cost
+
+
+def _charged(fill: OrderFilled) -> Decimal | None:
+    """The fee as the venue states it; None where it does not."""
+    if not (fill.fee and fill.fee_currency):
+        return None
+    try:
+        fee = Decimal(fill.fee)
+    except InvalidOperation:
+        raise ValueError(f"fee {fill.fee!r} of a fill is no number") from None
+    if not fee.is_finite():
+        raise ValueError(f"fee {fill.fee!r} of a fill is not finite")
+    return fee
 
 
 def _trade(holding: _Holding, side: Side, fill: OrderFilled) -> Decimal:

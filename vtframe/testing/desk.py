@@ -64,6 +64,7 @@ class Desk:
         self.now = START_NS
         self.approved: list[int] = []  # times of orders
         self.cause: Prediction | None = None
+        self.model_available = self.trading_available = True
 
     def now_ns(self) -> int:
         return self.now

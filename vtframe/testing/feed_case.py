@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from vtframe.api import Codec, ExampleVenue, Feed, FeedContext
-from vtframe.clock import Clock, LiveClock
+from vtframe.clock import Clock, InputClock, LiveClock
 from vtframe.domain import BookState, EventKind, FrameKind, Instrument, Records, Side
 from vtframe.engine.engine import Engine
 from vtframe.engine.instrument_table import SessionInstruments
@@ -266,7 +266,7 @@ def new_engine(feed: Feed, instruments: Sequence[Instrument], folder: Path) -> t
         pipeline=Pipeline([], instruments, rules, checksums=checksums),
         models=(),
         lanes=(),
-        clock=LiveClock(),
+        clock=InputClock(LiveClock()),
         meters=Meters(),
         journal=journal,
     )

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 import tomli_w
 
-from vtframe.domain import Instrument, InstrumentKind, decimals, to_decimal
+from vtframe.domain import Instrument, InstrumentKind, SequenceRule, decimals, to_decimal
 from vtframe.errors import ConfigError, Fault, RecordingError, nearest
 from vtframe.wire.time_unit import TimeUnit
 
@@ -26,7 +26,7 @@ _OPTIONAL = {"multiplier": Decimal(1), "minimum_notional": Decimal(0), "maker_fe
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     """What one recording is. ``lines`` and ``snapshots`` are -1 where nobody counted them."""
 
-    codec: str
+    codec: str  # empty where its feed decoded by itself; then ``rules`` has one for each instrument
     time_unit: TimeUnit
     instruments: tuple[Instrument, ...]
     connections: tuple[str, ...] = ()  # where it was received from, in words
@@ -34,6 +34,8 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     lines: int = -1
     snapshots: int = -1
     made_by: str = ""  # the vtframe version that wrote it
+    codec_settings: dict[str, Any] = {}
+    rules: tuple[SequenceRule, ...] = ()  # of update ids
 
     @property
     def venue(self) -> str:
@@ -70,10 +72,16 @@ def load_sidecar(path: Path) -> Sidecar:
         "lines",
         "snapshots",
         "made_by",
+        "codec_settings",
+        "sequence_rules",
         "instruments",
     }
     _refuse_unknown(raw, known, file, "", faults)
-    codec = _word(raw, "codec", file, "", faults)
+    rules = _rules(raw, file, faults)
+    codec = _word(raw, "codec", file, "", faults, default="" if rules else None)
+    settings = raw.get("codec_settings", {})
+    if not isinstance(settings, dict):
+        faults.append(Fault(file=file, key="codec_settings", problem=f"found {settings!r}, expected a table"))
     unit = _word(raw, "time_unit", file, "", faults)
     if unit and unit not in get_args(TimeUnit):
         problem = f"found {unit!r}, expected one of {', '.join(get_args(TimeUnit))}"
@@ -89,6 +97,9 @@ def load_sidecar(path: Path) -> Sidecar:
     if not (isinstance(connections, list) and all(isinstance(name, str) for name in connections)):
         faults.append(Fault(file=file, key="connections", problem=f"found {connections!r}, expected an array of strings"))
     instruments = _instruments(raw.get("instruments"), file, faults)
+    if rules and not faults and len(rules) != len(instruments):
+        problem = f"found {len(rules)}, expected one for each of {len(instruments)} instruments"
+        faults.append(Fault(file=file, key="sequence_rules", problem=problem))
     venue = _word(raw, "venue", file, "", faults, default="")
     venues = ", ".join(dict.fromkeys(instrument.venue for instrument in instruments))
     if venue and not faults and venue != venues:
@@ -104,6 +115,8 @@ def load_sidecar(path: Path) -> Sidecar:
         lines=counts["lines"],
         snapshots=counts["snapshots"],
         made_by=made_by,
+        codec_settings=settings,
+        rules=rules,
     )
 
 
@@ -112,9 +125,11 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     table: dict[str, Any] = {
         "format_version": SIDECAR_VERSION,
         "venue": sidecar.venue,
-        "codec": sidecar.codec,
+        **({"codec": sidecar.codec} if sidecar.codec else {}),
         "time_unit": sidecar.time_unit,
     }
+    if sidecar.rules:
+        table["sequence_rules"] = [rule.name.lower() for rule in sidecar.rules]
     if sidecar.connections:
         table["connections"] = list(sidecar.connections)
     if sidecar.after:
@@ -123,6 +138,8 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
         if getattr(sidecar, key) >= 0:
             table[key] = getattr(sidecar, key)
     table["made_by"] = sidecar.made_by
+    if settings := {key: value for key, value in sidecar.codec_settings.items() if value is not None}:
+        table["codec_settings"] = settings
     table["instruments"] = [_as_table(instrument) for instrument in sidecar.instruments]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -146,6 +163,16 @@ def _as_table(instrument: Instrument) -> dict[str, Any]:
     for key in _OPTIONAL:
         table[key] = _plain(getattr(instrument, key))
     return table
+
+
+def _rules(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> tuple[SequenceRule, ...]:
+    names = raw.get("sequence_rules", [])
+    known = {rule.name.lower(): rule for rule in SequenceRule}
+    if isinstance(names, list) and all(isinstance(name, str) and name in known for name in names):
+        return tuple(known[name] for name in names)
+    problem = f"found {names!r}, expected an array of {', '.join(known)}"
+    faults.append(Fault(file=file, key="sequence_rules", problem=problem))
+    return ()
 
 
 def _instruments(raw: object, file: str, faults: list[Fault]) -> list[Instrument]:

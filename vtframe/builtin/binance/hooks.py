@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vtframe.api import Codec, Feed, hookimpl
+from vtframe.api import Codec, ExecutionAdapter, Feed, hookimpl
 from vtframe.builtin.binance.codec import BinanceCodec
+from vtframe.builtin.binance.execution.adapter import BinanceAdapter
 from vtframe.builtin.binance.feed import BinanceFeed
 from vtframe.builtin.binance.reference import BinanceReferenceCodec
 
@@ -18,3 +19,8 @@ def register_codecs() -> Sequence[type[Codec]]:
 @hookimpl
 def register_feeds() -> Sequence[type[Feed]]:
     return (BinanceFeed,)
+
+
+@hookimpl
+def register_execution_adapters() -> Sequence[type[ExecutionAdapter]]:
+    return (BinanceAdapter,)

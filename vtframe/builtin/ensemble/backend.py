@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -10,6 +11,7 @@ from vtframe.api import BundleError, BundleInfo, Model, ModelBackend, VtframeErr
 from vtframe.builtin.ensemble.members import Member, check_members, load_member, read_members
 from vtframe.builtin.ensemble.model import EnsembleModel, Part
 from vtframe.plugins import load_plugins
+from vtframe.plugins.local import files_of
 
 _ITSELF = "vtframe.builtin.ensemble.hooks"
 
@@ -17,11 +19,14 @@ _ITSELF = "vtframe.builtin.ensemble.hooks"
 class EnsembleBackend(ModelBackend):
     """Averages models, or lets one more model read what they answer. Its file, members.toml, names their bundles.
 
-    A member's backend is found by name: an installed plugin that is called like it. Members run one after the other.
+    A member's backend is found by name: one of the session's local plugins gives it, or an installed plugin is called like it.
+    Members run one after the other.
     """
 
     name: ClassVar[str] = "ensemble"
     suffixes: ClassVar[tuple[str, ...]] = (".toml",)
+
+    local: tuple[str, ...] = ()  # files of local plugins that give members' backends; a session adds its own
 
     def open(self, bundle: BundleInfo) -> Model:
         where = str(bundle.path / bundle.file)
@@ -34,9 +39,9 @@ class EnsembleBackend(ModelBackend):
         opened: list[Model] = []
         try:
             for (place, member), info in zip(named, members, strict=True):
-                opened.append(_open(member, info, place))
+                opened.append(self._open(member, info, place))
             if listed.stack is not None and stack is not None:
-                opened.append(_open(listed.stack, stack, f"{where} [stack]"))
+                opened.append(self._open(listed.stack, stack, f"{where} [stack]"))
         except BaseException:
             for model in opened:
                 model.close()
@@ -45,19 +50,33 @@ class EnsembleBackend(ModelBackend):
         weights = [member.weight for member in listed.members]
         return calibrated(EnsembleModel(parts, weights, opened[-1] if stack is not None else None), bundle)
 
+    def _open(self, member: Member, bundle: BundleInfo, where: str) -> Model:
+        name = bundle.backend
+        try:
+            plugins = load_plugins((_ITSELF,), local=self.local)
+            plugins.raise_errors()
+            if name not in plugins.registries.model_backends.names():
+                plugins = load_plugins((_ITSELF,), named=[name])
+                plugins.raise_errors()
+            backend: ModelBackend = msgspec.convert(member.backend, plugins.registries.model_backends.get(name))
+            if isinstance(backend, EnsembleBackend):
+                backend = msgspec.structs.replace(backend, local=self.local)
+            return backend.open(bundle)
+        except msgspec.ValidationError as e:
+            raise BundleError(where, f"backend {name!r} does not take these settings: {e}") from None
+        except BundleError:
+            raise
+        except VtframeError as e:
+            hint = "install its plugin, or name its file in [vtframe] local"
+            raise BundleError(where, f"{bundle.path} needs backend {name!r}: {e}", hint) from None
 
-def _open(member: Member, bundle: BundleInfo, where: str) -> Model:
-    try:
-        plugins = load_plugins((_ITSELF,), named=[] if bundle.backend == EnsembleBackend.name else [bundle.backend])
-        plugins.raise_errors()
-        cls = plugins.registries.model_backends.get(bundle.backend)
-        return msgspec.convert(member.backend, cls).open(bundle)
-    except msgspec.ValidationError as e:
-        raise BundleError(where, f"backend {bundle.backend!r} does not take these settings: {e}") from None
-    except BundleError:
-        raise
-    except VtframeError as e:
-        raise BundleError(where, f"{bundle.path} needs backend {bundle.backend!r}: {e}", "install its plugin") from None
+
+def knowing(backend: ModelBackend, others: Iterable[type[ModelBackend]]) -> ModelBackend:
+    """``backend``; where it is an ensemble's, its members may have those of ``others`` that local plugins define, also in
+    worker processes."""
+    if not isinstance(backend, EnsembleBackend):
+        return backend
+    return msgspec.structs.replace(backend, local=(*backend.local, *files_of(others)))
 
 
 def _check_whole(bundle: BundleInfo, members: list[BundleInfo], stack: BundleInfo | None, where: str) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from vtframe import __version__
-from vtframe.api import BundleError, BundleInfo, InputFeature
+from vtframe.api import BundleError, BundleInfo, InputFeature, ModelBackend
 from vtframe.builtin.ensemble.backend import EnsembleBackend
 from vtframe.builtin.ensemble.members import FORMAT_VERSION, Member, Members, Rule, check_members, render_members
 from vtframe.errors import InputError
@@ -38,8 +38,11 @@ def make_ensemble(
     weights: Sequence[float] = (),
     stack: Path | None = None,
     replace: bool = False,
+    backend: ModelBackend | None = None,
 ) -> BundleInfo:
     """Write the bundle at ``out``. ``unseen`` is the share of the labeled rows, at their end, that no member was trained on.
+
+    ``backend`` opens the ensemble: one that knows the local plugins of its members.
 
     Raises InputError where the members do not go together, or the rows are not theirs or tell nothing.
     """
@@ -61,7 +64,7 @@ def make_ensemble(
     described = _describe(out.name, loaded, above)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:  # beside it: paths are relative
         tried = write_bundle(Path(folder) / out.name, described, {FILE: _moved(listed, loaded, above, Path(folder) / out.name)})
-        measured = _measured(described, tried, rows, unseen)
+        measured = _measured(described, tried, rows, unseen, backend=backend or EnsembleBackend())
     return write_bundle(out, measured, {FILE: render_members(listed)}, replace=replace)
 
 
@@ -112,7 +115,7 @@ def _describe(name: str, members: Sequence[BundleInfo], stack: BundleInfo | None
     )
 
 
-def _measured(described: Description, tried: BundleInfo, rows: RowSet, share: float) -> Description:
+def _measured(described: Description, tried: BundleInfo, rows: RowSet, share: float, *, backend: ModelBackend) -> Description:
     """Fill in what it is worth on the unseen rows."""
     lost = [name for name in tried.columns if name not in rows.columns]
     if lost or rows.sampling != tried.sampling:
@@ -130,7 +133,7 @@ def _measured(described: Description, tried: BundleInfo, rows: RowSet, share: fl
     chosen = choose_unseen(ImportWishes(source=source, name=tried.name, window=tried.window, unseen=share), rows)
     if chosen is None:
         raise InputError(str(rows.path), "tells nothing")
-    model = EnsembleBackend().open(tried)
+    model = backend.open(tried)
     try:
         blocks = [chosen.test[k : k + _BLOCK] for k in range(0, len(chosen.test), _BLOCK)]
         outputs = np.concatenate([answers(model, rows.windows(block, tried.window, tried.columns)) for block in blocks])

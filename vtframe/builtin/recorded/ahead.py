@@ -3,13 +3,14 @@ change, files that overlap, and depth updates without any snapshot, of which no 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from vtframe.api import Codec, DecodeError, RecordingError
 from vtframe.builtin.recorded.identity import Identity
 from vtframe.domain import FrameKind, Instrument, Records, SequenceRule
 from vtframe.engine.instrument_table import SessionInstruments
-from vtframe.wire import NANOS, RecordingReader, readable
+from vtframe.wire import NANOS, FrameRecords, RecordingReader, readable
 
 AHEAD = 500_000  # messages in all, one or two seconds; what stands behind them is found while it is played
 _LOOK = 200_000  # messages that are decoded; a snapshot stands among the first few hundred
@@ -33,8 +34,24 @@ def look_ahead(files: Sequence[Identity], cls: type[Codec], instruments: Sequenc
     return snapshots.warning() if looked > _LOOK else snapshots.settle()
 
 
+def snapshots_missing(files: Sequence[Identity], codec: Codec | None, instruments: Sequence[Instrument]) -> str:
+    """Which instruments have depth updates and no snapshot among the first 200,000 inputs of recorders' files, in words."""
+    snapshots = _Snapshots(files, None if codec is None else type(codec), instruments)
+    lines = ((file, item) for file in files for _, _, item in RecordingReader(file.path, file.unit, lambda _: None).inputs())
+    for file, item in itertools.islice(lines, _LOOK):
+        if not snapshots.waiting:
+            break
+        if isinstance(item, bytes):
+            snapshots.look(file, item)
+        elif isinstance(item, FrameRecords):
+            snapshots.seen(file, item.kind, snapshots.position[file.instruments[item.instrument].instrument_id])
+    return snapshots.warning()
+
+
 def first(file: Identity) -> tuple[int, int]:
     """Line number and time, in ns, of a file's beginning."""
+    if file.sample.heading is not None:
+        return 1, file.sample.began
     line, stamp = file.sample.stamps[0]
     return line, stamp * NANOS[file.unit]
 
@@ -56,15 +73,18 @@ def check_overlap(before: Identity | None, ended: int, file: Identity) -> int:
 class _Snapshots:
     """Which instruments still wait for one."""
 
-    def __init__(self, files: Sequence[Identity], cls: type[Codec], instruments: Sequence[Instrument]) -> None:
-        self._codec = cls()
-        self._codec.open(SessionInstruments(instruments))
+    def __init__(self, files: Sequence[Identity], cls: type[Codec] | None, instruments: Sequence[Instrument]) -> None:
+        self._codec = None if cls is None else cls()
+        if self._codec is not None:
+            self._codec.open(SessionInstruments(instruments))
         self._instruments = instruments
         self._records = Records()
         self._diffs: dict[int, Identity] = {}  # instruments with depth updates, and where the first is
-        rules = [self._codec.sequence_rule(index) for index in range(len(instruments))]
+        codec = self._codec
+        count = len(instruments)
+        rules = [SequenceRule.NEXT] * count if codec is None else [codec.sequence_rule(index) for index in range(count)]
         self.waiting = {index for index, rule in enumerate(rules) if rule is not SequenceRule.NONE}
-        position = {instrument.instrument_id: index for index, instrument in enumerate(instruments)}
+        self.position = position = {instrument.instrument_id: index for index, instrument in enumerate(instruments)}
         for file in files:
             if file.sidecar is not None and file.sidecar.snapshots > 0 and len(file.instruments) == 1:
                 self.waiting.discard(position[file.instruments[0].instrument_id])
@@ -72,6 +92,8 @@ class _Snapshots:
     def look(self, file: Identity, data: bytes) -> None:
         records = self._records
         records.clear()
+        if self._codec is None:
+            return
         try:
             self._codec.decode(data, records)
         except DecodeError:
@@ -80,10 +102,14 @@ class _Snapshots:
             return
         frames = records.frames[: records.n_frames]
         for kind, instrument in zip(frames["kind"].tolist(), frames["instrument"].tolist(), strict=True):
-            if kind == FrameKind.SNAPSHOT:
-                self.waiting.discard(instrument)
-            elif kind == FrameKind.DEPTH:
-                self._diffs.setdefault(instrument, file)
+            self.seen(file, kind, instrument)
+
+    def seen(self, file: Identity, kind: int, instrument: int) -> None:
+        """One frame."""
+        if kind == FrameKind.SNAPSHOT:
+            self.waiting.discard(instrument)
+        elif kind == FrameKind.DEPTH:
+            self._diffs.setdefault(instrument, file)
 
     def settle(self) -> str:
         """All messages were looked at: raise RecordingError where one is missing."""

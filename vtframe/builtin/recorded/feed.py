@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from vtframe.api import BrokenRecordingError, Codec, ConfigError, Fault, Feed, FeedContext, FeedSink, RecordingError
-from vtframe.builtin.recorded.ahead import check_overlap, first, look_ahead
+from vtframe.builtin.recorded.ahead import check_overlap, first, look_ahead, snapshots_missing
 from vtframe.builtin.recorded.identity import Identity, identify
-from vtframe.domain import Instrument
-from vtframe.wire import Damage, RecordingReader, TimeUnit, readable, sidecar_path
-
-_BREATH = 256  # messages between two chances for signals, progress and the like
-_NAP = 0.1  # seconds; the longest sleep, so that a stop is soon seen
+from vtframe.builtin.recorded.player import Player
+from vtframe.domain import Instrument, SequenceRule
+from vtframe.wire import RecordingReader, TimeUnit, readable, sidecar_path
 
 
 class RecordedFeed(Feed):
@@ -41,8 +38,14 @@ class RecordedFeed(Feed):
         self._reader: RecordingReader | None = None
         self._files = [self._identify(path, context) for path in self._named(context)]
         instruments, codec = _settle(self._files)
-        self._codec = self._make_codec(context.codecs[codec])
-        self._warning = look_ahead(self._files, context.codecs[codec], instruments)
+        self._codec = self._make_codec(context.codecs[codec], self._files) if codec else None
+        self._indexes = {instrument.instrument_id: index for index, instrument in enumerate(instruments)}
+        self._warning = ""
+        if any(file.sample.heading is not None for file in self._files):  # every input is numbered as it was: nothing is added
+            if problem := snapshots_missing(self._files, self._codec, instruments):
+                context.announce(problem)
+        else:
+            self._warning = look_ahead(self._files, context.codecs[codec], instruments)
         return instruments
 
     def look(self, context: FeedContext) -> Sequence[Instrument]:
@@ -59,11 +62,21 @@ class RecordedFeed(Feed):
         if faults:
             raise ConfigError(*faults)
         instruments, codec = _settle(files)
-        self._make_codec(context.codecs[codec])
+        if codec:
+            self._make_codec(context.codecs[codec], files)
         return instruments
 
-    def codec(self) -> Codec:
+    def codec(self) -> Codec | None:
         return self._codec
+
+    def sequence_rule(self, instrument: int) -> SequenceRule:
+        """Of a recording of a feed that decodes by itself: what its sidecar says."""
+        for file in self._files:
+            rules = file.sidecar.rules if file.sidecar is not None else ()
+            for one, rule in zip(file.instruments, rules, strict=False):
+                if self._indexes[one.instrument_id] == instrument:
+                    return rule
+        return SequenceRule.NONE
 
     def total(self) -> int | None:
         lines = [file.lines for file in self._files]
@@ -83,36 +96,20 @@ class RecordedFeed(Feed):
             raise BrokenRecordingError(e.where, f"{e.problem} (found while it was played)", e.hint) from None
 
     async def _play(self, sink: FeedSink) -> None:
-        def on_damage(damage: Damage) -> None:
-            sink.on_damage(damage.where, damage.problem)
-
         if self._warning:
             sink.on_damage(", ".join(self.paths), self._warning)
-        pace = None if self.speed is None else _Pace(self.speed)
-        latest = 0
+        player = Player(sink, self.speed)
         before: Identity | None = None
-        count = 0
         for file in self._files:
-            reader = self._reader = RecordingReader(file.path, file.unit, on_damage)
-            back = check_overlap(before, latest, file)
-            if back and before is not None:
-                problem = f"time goes back: by {back} ns from the end of {before.path}; read as the time before"
-                sink.on_damage(f"{file.path}:{first(file)[0]}", problem)
-            for _, ts_recv, data in reader:
-                if sink.stopping:
-                    reader.tell_went_back()
-                    return
-                if ts_recv > latest:
-                    latest = ts_recv
-                if pace is not None:
-                    await pace.wait_for(latest, sink)
-                    if sink.stopping:
-                        reader.tell_went_back()
-                        return
-                sink.on_message(data, latest)
-                count += 1
-                if not count % _BREATH:
-                    await asyncio.sleep(0)
+            reader = self._reader = RecordingReader(file.path, file.unit, player.on_damage)
+            if not file.continues(before):
+                back = check_overlap(before, player.latest, file)
+                if back and before is not None:
+                    problem = f"time goes back: by {back} ns from the end of {before.path}; read as the time before"
+                    sink.on_damage(f"{file.path}:{first(file)[0]}", problem)
+            indexes = [self._indexes[instrument.instrument_id] for instrument in file.instruments]
+            if not await player.play(file, reader, indexes):
+                return
             before = file
 
     def _named(self, context: FeedContext) -> list[Path]:
@@ -124,29 +121,13 @@ class RecordedFeed(Feed):
     def _identify(self, path: Path, context: FeedContext) -> Identity:
         return identify(path, context.codecs, codec=self.codec_name, time_unit=self.time_unit)
 
-    def _make_codec(self, cls: type[Codec]) -> Codec:
+    def _make_codec(self, cls: type[Codec], files: Sequence[Identity]) -> Codec:
+        """With the settings of the configuration; those of a recorder's sidecar where it has none."""
+        recorded = [file.sidecar.codec_settings for file in files if file.sidecar is not None]
         try:
-            return msgspec.convert(self.codec_settings, cls)
+            return msgspec.convert(self.codec_settings or next(filter(None, recorded), {}), cls)
         except msgspec.ValidationError as e:
             raise ConfigError(Fault(table="[feed]", key="codec_settings", problem=str(e))) from None
-
-
-class _Pace:
-    """Waits until the recording's clock, run at ``speed``, has come to a time."""
-
-    def __init__(self, speed: float) -> None:
-        self._seconds_per_ns = 1e-9 / speed
-        self._started: tuple[float, int] | None = None
-
-    async def wait_for(self, ts_recv: int, sink: FeedSink) -> None:
-        """Return at the time of ``ts_recv``, or as soon as the sink is stopping. Runs on the loop's monotonic clock."""
-        now = asyncio.get_running_loop().time
-        if self._started is None:
-            self._started = now(), ts_recv
-        began, first = self._started
-        due = began + (ts_recv - first) * self._seconds_per_ns
-        while (left := due - now()) > 0 and not sink.stopping:
-            await asyncio.sleep(min(left, _NAP))
 
 
 def _settle(files: Sequence[Identity]) -> tuple[tuple[Instrument, ...], str]:
@@ -166,7 +147,7 @@ def _check_order(files: Sequence[Identity]) -> None:
         starts, follows = first(earlier)[1], first(later)[1]
         if earlier.path.resolve() == later.path.resolve():
             raise RecordingError(str(later.path), "named twice in a row")
-        if follows < starts:
+        if follows < starts and not later.continues(earlier):
             raise RecordingError(
                 str(later.path),
                 f"begins at {readable(follows)}, before {earlier.path} does ({readable(starts)}), which is to be played first",

@@ -37,10 +37,15 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     sample: Sample
     sidecar: Sidecar | None = None
 
+    def continues(self, other: Identity | None) -> bool:
+        """Whether a recorder began this file where it ended the other one."""
+        mine, before = self.sample.heading, other.sample.heading if other is not None else None
+        return mine is not None and before is not None and (mine.recording, mine.file) == (before.recording, before.file + 1)
+
     @property
     def lines(self) -> int | None:
         """How many lines it has, where that is known."""
-        if self.sample.complete:
+        if self.sample.complete and self.sample.heading is None:
             return len(self.sample.stamps)
         return self.sidecar.lines if self.sidecar is not None and self.sidecar.lines >= 0 else None
 
@@ -67,6 +72,8 @@ def identify(
     codecs = {name: cls for name, cls in codecs.items() if not cls.reference_of or name == codec}
     beside = sidecar_path(path)
     sidecar = load_sidecar(beside) if use_sidecar and beside.is_file() else None
+    if sample.heading is not None and sidecar is not None:
+        return _recorded(path, sample, sidecar, codec or sidecar.codec, codecs)
     if sidecar is not None:
         name, instruments = codec or sidecar.codec, sidecar.instruments
         _check_venues(instruments, _class(name, codecs, str(beside)), str(beside))
@@ -84,10 +91,21 @@ def identify(
     return Identity(path=path, codec=name, unit=unit, instruments=instruments, sample=sample, sidecar=sidecar)
 
 
+def _recorded(path: Path, sample: Sample, sidecar: Sidecar, codec: str, codecs: Mapping[str, type[Codec]]) -> Identity:
+    """A recorder's own file: its sidecar was written by who knew."""
+    if codec:
+        _check_venues(sidecar.instruments, _class(codec, codecs, str(path)), str(path))
+    return Identity(path=path, codec=codec, unit="ns", instruments=sidecar.instruments, sample=sample, sidecar=sidecar)
+
+
 def _recognize(
     path: Path, sample: Sample, codecs: Mapping[str, type[Codec]], venue: str | None, symbol: str | None
 ) -> tuple[str, tuple[Instrument, ...]]:
     """The one codec that recognizes the sample, and what it recognizes."""
+    if not sample.messages:
+        raise RecordingError(
+            str(path), "holds no venue's message", f"put back its sidecar {path.name}.toml, which says what it is"
+        )
     answers = _answers(sample, codecs)
     if not answers and not sample.complete and len(sample.stamps) < LARGE_SAMPLE:
         answers = _answers(read_sample(path, LARGE_SAMPLE), codecs)

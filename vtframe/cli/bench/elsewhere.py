@@ -28,7 +28,7 @@ from vtframe.domain import ROW
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import Description, Input, Output
 from vtframe.inference.pool.board import INSTRUMENT, SharedRows
-from vtframe.inference.pool.compiled import COLLECT, LISTEN, SUBMIT
+from vtframe.inference.pool.compiled import AWAIT, COLLECT, SUBMIT
 from vtframe.inference.pool.executor import PoolExecutor
 from vtframe.inference.pool.settings import PoolSettings
 from vtframe.inference.pool.site import Site
@@ -86,7 +86,7 @@ class _Bare(Site):
         while answered < max(asked, rows):
             if asked < rows:
                 for instrument in ready:
-                    run(handles, SUBMIT, instrument, newest[instrument], 0, 0)
+                    run(handles, SUBMIT, instrument, newest[instrument], 0, self.work.ringing)
                 asked += len(ready)
             count = run(handles, COLLECT, len(self._taken), 0, 0, 0)
             ready = taken[:count, INSTRUMENT].tolist()
@@ -96,11 +96,9 @@ class _Bare(Site):
     def ask_asleep(self, instrument: int) -> int:
         """Ask about an instrument's newest row, and sleep until it is answered. As ``ask_all``."""
         run, handles = self._run, self._handles
-        if run(handles, SUBMIT, instrument, max(int(self.arrays["heads"][instrument]) - 1, 0), 0, 0) & 1:
-            self.work.ring()
+        run(handles, SUBMIT, instrument, max(int(self.arrays["heads"][instrument]) - 1, 0), 0, self.work.ringing)
         while not (answered := run(handles, COLLECT, len(self._taken), 0, 0, 0)):
-            if not run(handles, LISTEN, 0, 0, 0, 0):
-                self.done.wait(1_000)
+            run(handles, AWAIT, 0, 1_000, self.done.listening, 0)
         return int(answered)
 
 
@@ -157,9 +155,8 @@ class Bench:
         before = _now()
         executor.submit(0, started=before)
         if executor.rings:
-            while not executor.arm():
-                site.done.wait(1_000)
-            answered = executor.collect()
+            while not (answered := executor.collect()):
+                site.await_answer(0, 1_000)
         else:
             while not (answered := executor.collect()):
                 pass
@@ -167,6 +164,13 @@ class Bench:
         if not answered[0].prediction.outputs:
             raise RuntimeError(f"the bench's model answered {answered[0].prediction.verdict}")
         return (after - before) / 1e3
+
+    def round_trip_after(self, seconds: float) -> float:
+        """``round_trip`` of an engine that has polled that long for nothing, us."""
+        limit = _now() + int(seconds * 1e9)
+        while _now() < limit:
+            self.executor.collect()
+        return self.round_trip()
 
     def way_alone(self) -> float:
         """There and back without what the engine does around a request (the row's record, age, verdict), us; both sleep."""
@@ -219,7 +223,15 @@ def _round_trips(bundle: BundleInfo, say: Callable[[str], None]) -> Iterator[Row
                 ours += [pool.round_trip() for _ in range(_ROUNDS // _TURNS)]
             queues.round_trip()
             theirs += [queues.round_trip() for _ in range(_SLOW_ROUNDS // _TURNS)]
+        paced, queued = [], []
+        for _ in range(_TURNS):
+            with pool.running():
+                paced += [pool.round_trip_after(_ASLEEP_S) for _ in range(_ASLEEP_ROUNDS // _TURNS)]
+            for _ in range(_ASLEEP_ROUNDS // _TURNS):
+                time.sleep(_ASLEEP_S)
+                queued.append(queues.round_trip())
     yield time_row("pool: round trip, busy", "us", ours, "multiprocessing.Queue there and back", theirs)
+    yield time_row("pool: round trip, busy, a row every 10 ms", "us", paced, "the same queues, a row every 10 ms", queued)
     pool = Bench(bundle, ConstantBackend(), wait="sleep", spin_us=0)
     with contextlib.closing(pool), contextlib.closing(_EventFds()) as events:
         ways: dict[str, list[float]] = {"round trip": [], "the way alone": [], "floor": []}

@@ -1,5 +1,5 @@
-"""Bench of hot swaps: the longest time without a prediction while a model is swapped in a session in real time, beside the
-longest without a swap. The market itself is silent now and then."""
+"""Bench of hot swaps: rows come at a constant rate, and the longest time between two predictions while a model is swapped
+stands beside the longest without a swap, in intervals of rows. No row may go without a prediction."""
 
 from __future__ import annotations
 
@@ -17,37 +17,55 @@ import tomli_w
 from vtframe.api import BundleInfo
 from vtframe.assemble.check import Examined
 from vtframe.assemble.session import Wishes, assemble
+from vtframe.builtin import PLUGINS
 from vtframe.cli.bench.rows import Row, time_row
 from vtframe.domain import Prediction
 from vtframe.engine.commands import Swap
 from vtframe.engine.session import Session
+from vtframe.errors import InvariantError
 from vtframe.inference.bundle import write_bundle
 from vtframe.inference.bundle_format import DESCRIPTION, read_description
 
+_PARTS: Final = (*PLUGINS, "vtframe.cli.bench.load_parts")
+_RATES: Final = (100, 1_000)  # rows a second
 _SWAPS: Final = 4
 _STRETCH_S: Final = 1.0  # before each swap, and from its beginning on at least
 
 
 def swap_rows(examined: Examined, say: Callable[[str], None]) -> Iterator[Row]:
-    """One row for each place where the configuration's model can run; none where its feed is not the embedded market."""
+    """Rows for each place where the configuration's model can run; none where its feed is not the embedded market."""
     config = examined.config
     if config.feed is None or config.feed.use != "market" or not config.models:
         return
-    table = config.models[0]
-    bundle = examined.bundles[table.name]
-    for where in ("inline", "fused", "thread", "process"):
+    bundle = examined.bundles[config.models[0].name]
+    for where, rate in itertools.product(("inline", "fused", "thread", "process"), _RATES):
         with tempfile.TemporaryDirectory(prefix="vtframe-swap-") as folder:
             home = Path(folder)
             versions = [bundle.path.resolve(), _copy(bundle, home / "other")]
-            data = msgspec.to_builtins(config.document.data)
-            data["models"] = [{"bundle": str(versions[0]), "name": table.name, "where": where, "deadline_us": 200_000}]
-            data["lanes"] = [lane for lane in data["lanes"] if lane["model"] == table.name]
-            (home / "swap.toml").write_text(tomli_w.dumps(data))
-            session = assemble(home / "swap.toml", Wishes(folder=home / "session", speed=1.0)).session
-            during, without = _gaps(session, table.name, versions[::-1])
-        say(f"swap, {where}: {_SWAPS} swaps while the embedded market runs in real time")
-        name = f"inference: {where} model swapped, longest time without a prediction"
-        yield time_row(name, "ms", during, "without a swap", without)
+            (home / "swap.toml").write_text(_configured(examined, versions[0], where, rate))
+            session = assemble(home / "swap.toml", Wishes(folder=home / "session", builtin=_PARTS)).session
+            during, without = _gaps(session, config.models[0].name, versions[::-1])
+        say(f"swap, {where}: {_SWAPS} swaps at {rate:,} rows/s, every row was predicted; longest gaps {_told(during, rate)}")
+        name = f"inference: {where} model swapped at {rate:,} rows/s, longest time between predictions"
+        yield time_row(name, "row intervals", [gap * rate for gap in during], "no swap", [gap * rate for gap in without])
+
+
+def _told(gaps: list[float], rate: int) -> str:
+    return ", ".join(f"{1e3 * gap:.1f} ms ({gap * rate:.1f})" for gap in gaps)
+
+
+def _configured(examined: Examined, bundle: Path, where: str, rate: int) -> str:
+    """The session, its first model alone, on rows that come at a rate; each of them is to be answered, however late."""
+    config = examined.config
+    table = config.models[0]
+    data = msgspec.to_builtins(config.document.data)
+    model = {"bundle": str(bundle), "name": table.name, "where": where, "deadline_us": 20_000_000, "stale_ms": 20_000}
+    if where in ("thread", "process"):
+        model |= {"overload": "queue", "queue": 4_096}
+    data["feed"] = {"use": "bench_steady", "rows_per_s": rate, "seed": 7}
+    data["models"] = [model]
+    data["lanes"] = [lane for lane in data["lanes"] if lane["model"] == table.name]
+    return tomli_w.dumps(data)
 
 
 def _copy(bundle: BundleInfo, folder: Path) -> Path:
@@ -57,7 +75,8 @@ def _copy(bundle: BundleInfo, folder: Path) -> Path:
 
 
 def _gaps(session: Session, model: str, versions: list[Path]) -> tuple[list[float], list[float]]:
-    """The longest gap, ms, of each stretch with a swap and of each without."""
+    """The longest gap, s, of each stretch with a swap and of each without. Raises InvariantError for a row without a
+    prediction."""
     at: list[float] = []
     during: list[float] = []
     without: list[float] = []
@@ -88,10 +107,12 @@ def _gaps(session: Session, model: str, versions: list[Path]) -> tuple[list[floa
 
     thread = threading.Thread(target=give)
     thread.start()
-    session.run()
+    counts = session.run().report["counts"]
     thread.join()
     if problems:
         raise problems[0]
+    if counts["rows"] != counts["predictions"] + counts["invalid"]:
+        raise InvariantError(f"rows went without a prediction while a model was swapped: {counts}")
     return during, without
 
 
@@ -99,7 +120,7 @@ def _swap(session: Session, command: Swap) -> None:
     until = time.perf_counter() + _STRETCH_S
     told: dict[str, Any] = session.lifecycle.ask(command).result(timeout=120)
     if told["failed_lanes"]:
-        raise RuntimeError(f"a lane failed: {told['failed_lanes']}")
+        raise InvariantError(f"a lane failed: {told['failed_lanes']}")
     time.sleep(max(0.2, until - time.perf_counter()))
 
 
@@ -107,4 +128,4 @@ def _longest(at: list[float], stretch: Callable[[], None]) -> float:
     first = len(at) - 1
     stretch()
     times = at[first:]
-    return 1e3 * max(later - earlier for earlier, later in itertools.pairwise(times))
+    return max(later - earlier for earlier, later in itertools.pairwise(times))

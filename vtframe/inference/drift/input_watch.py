@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtframe.api import TrainingColumn
+from vtframe.domain import Answer
 from vtframe.inference.drift.change import MeanChange
 from vtframe.inference.drift.rule import DriftRule, Level
 from vtframe.inference.drift.window import BinWindow
@@ -31,13 +32,23 @@ class InputWatch:
     share of training rows below it, 0..1) has moved, at a change that ADWIN found in means of ``every`` rows.
     """
 
-    def __init__(self, rule: DriftRule, columns: Sequence[str], reference: Sequence[TrainingColumn], dtype: str) -> None:
-        """``reference`` of ``columns``; ``dtype`` of the rows."""
-        self.level = Level(rule)
+    def __init__(
+        self,
+        rule: DriftRule,
+        columns: Sequence[str],
+        reference: Sequence[TrainingColumn],
+        dtype: str,
+        *,
+        version: str = "",
+        before: Answer = Answer.NONE,
+    ) -> None:
+        """``reference`` of ``columns``; ``dtype`` of the rows; ``version`` is the bundle's hash, ``before`` as Level has it."""
+        self.version = version
+        self.level = Level(rule, before)
         self.values: NDArray[np.float64] = np.full(len(columns), np.nan)
         self.most: NDArray[np.float64] = np.zeros(len(columns))
         self.judged = 0
-        self._columns = tuple(columns)
+        self.columns = tuple(columns)
         self._every = rule.every
         self._edges = [np.asarray(column.edges, dtype) for column in reference]
         self._left = rule.every  # rows until the next judgement
@@ -79,14 +90,14 @@ class InputWatch:
         self.most = np.maximum(self.most, self.values)
         worst = int(self.values.argmax())
         value = float(self.values[worst])
-        return Finding(self._columns[worst], value, self.level.judge(value, self._every), row, number)
+        return Finding(self.columns[worst], value, self.level.judge(value, self._every), row, number)
 
     def report(self) -> dict[str, Any]:
         """The newest value of each column, and the largest so far; None before the first judgement."""
         if not self.judged:
             return {"now": None, "most": None}
         now, most = self.values.tolist(), self.most.tolist()
-        return {"now": dict(zip(self._columns, now, strict=True)), "most": dict(zip(self._columns, most, strict=True))}
+        return {"now": dict(zip(self.columns, now, strict=True)), "most": dict(zip(self.columns, most, strict=True))}
 
 
 def _ranks(column: TrainingColumn) -> NDArray[np.float64]:

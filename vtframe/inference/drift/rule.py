@@ -57,10 +57,14 @@ class DriftRule(msgspec.Struct, frozen=True, kw_only=True):
 
 class Level:
     """Which answer a rule gives for one instrument. It becomes stricter at once, and milder when nothing has called for it over
-    a whole window; a halt stays."""
+    a whole window; a halt stays.
 
-    def __init__(self, rule: DriftRule) -> None:
-        self.answer = Answer.NONE
+    ``before`` is what was said of the version before: it stands until this one is judged for the first time.
+    """
+
+    def __init__(self, rule: DriftRule, before: Answer = Answer.NONE) -> None:
+        self.answer = before
+        self._inherited = True
         self._thresholds = rule.thresholds
         self._patience = rule.window
         self._calm = 0  # rows since the answer was last called for
@@ -69,13 +73,14 @@ class Level:
     def judge(self, value: float, rows: int) -> float | None:
         """Take the value of ``rows`` more rows. The threshold that was reached, or left behind, where the answer changes."""
         wanted = self._thresholds.answer(value)
+        inherited, self._inherited = self._inherited, False
         if wanted >= self.answer:
             changed = wanted > self.answer
             self.answer, self._calm, self._most = wanted, 0, Answer.NONE
             return self._thresholds.of(wanted) if changed else None
         self._calm += rows
         self._most = max(self._most, wanted)
-        if self._calm < self._patience or self.answer is Answer.HALT:
+        if self.answer is Answer.HALT or (self._calm < self._patience and not inherited):
             return None
         left = self._thresholds.of(self.answer)
         self.answer, self._calm, self._most = self._most, 0, Answer.NONE

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vtframe.domain import Answer
 from vtframe.inference.drift.change import MeanChange
 from vtframe.inference.drift.input_watch import Finding
 from vtframe.inference.drift.rule import DriftRule, Level
@@ -23,8 +24,11 @@ class ScoreWatch:
     better than expected is no drift.
     """
 
-    def __init__(self, rule: DriftRule, expected_log_loss: float) -> None:
-        self.level = Level(rule)
+    def __init__(self, rule: DriftRule, expected_log_loss: float, *, version: str = "", before: Answer = Answer.NONE) -> None:
+        """``version`` is the hash of the bundle whose figure is expected, ``before`` as Level has it."""
+        self.version = version
+        self.newest = -1  # row that was scored
+        self.level = Level(rule, before)
         self.value = 0.0
         self.most = 0.0
         self.judged = 0
@@ -38,6 +42,8 @@ class ScoreWatch:
 
     def add(self, scored: Scored) -> Iterator[Finding]:
         """The next scored predictions."""
+        if len(scored.rows):
+            self.newest = max(self.newest, int(scored.rows[-1]))
         losses = scored.log_losses if self._change is None else scored.briers / 2
         at = 0
         while at < len(losses):

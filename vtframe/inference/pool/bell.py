@@ -33,13 +33,9 @@ class Bell:
         with contextlib.suppress(BlockingIOError):  # it is full of rings: it will be heard
             os.write(self.ringing, (1).to_bytes(8, "little"))
 
-    def rings(self, milliseconds: float) -> bool:
-        """Sleep until it is rung, at most that long; returns whether it was. It goes on ringing until it is heard."""
-        return bool(self._poll.poll(milliseconds))
-
     def wait(self, milliseconds: float) -> bool:
-        """``rings``, and hear it."""
-        rung = self.rings(milliseconds)
+        """Sleep until it is rung, at most that long, and hear it; returns whether it was."""
+        rung = bool(self._poll.poll(milliseconds))
         if rung:
             self.hear()
         return rung

@@ -54,11 +54,10 @@ ARRAYS: Final = (
     "columns",
     "batch",
     "results",
-    "predicted",
     "taken",
     "taken_outputs",
 )
-"""What a table of the board's arrays holds, in order. The last six are private: to a worker, or (``taken*``) the engine."""
+"""What a table of the board's arrays holds, in order. The last five are private: to a worker, or (``taken*``) the engine."""
 
 
 class BoardShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,5 +152,4 @@ def no_worker(shape: BoardShape) -> dict[str, NDArray[Any]]:
         "columns": np.zeros(1, np.int64),
         "batch": np.zeros((1, 1, 1), shape.dtype),
         "results": np.zeros(1, np.int64),
-        "predicted": np.zeros((1, 1), np.float32),
     }

@@ -8,32 +8,24 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Unpack
 
-import msgspec
-
 from vtframe.domain import Prediction, Verdict
-from vtframe.inference.executor import NUMBER, Executor, Serving
+from vtframe.inference.distant import Answered, DistantExecutor
+from vtframe.inference.executor import NUMBER, Serving
 from vtframe.inference.pool import board as b
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.site import Answer, Request, Site
 
 _CHECK_NS: Final = 20_000_000  # between two looks at the workers
 _LOOKS: Final = 2_000  # at the answers, in one compiled call, while somebody waits for one
-_NAP_MS: Final = 20.0
+_NAP_MS: Final = 20
+_WORKER_S: Final = 120.0  # that a session which waits for its answers waits for a worker
+
+_OK: Final = Verdict.OK
 
 _mono = time.monotonic_ns
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
-    """A prediction with the model's call that it came from (-1: none), how many rows were in it, and when its row's input
-    arrived (monotonic)."""
-
-    prediction: Prediction
-    batch: int
-    batch_size: int
-    started: int
-
-
-class PoolExecutor(Executor):
+class PoolExecutor(DistantExecutor):
     """One model for all instruments, served outside the engine's thread.
 
     ``submit`` asks about the newest row; ``collect`` returns what has been answered since, in the order in which the answers
@@ -102,8 +94,10 @@ class PoolExecutor(Executor):
         place, words = self._look(instrument)
         row = words[NUMBER]
         backlog = self._observe(instrument, words)
-        request = Request(words, started, backlog)
         site = self.site
+        if not site.available and self._blocks:
+            started += self._wait_for_worker()
+        request = Request(words, started, backlog)
         if self._count_valid(instrument, place, words) < self._window:
             site.publish(instrument, row + 1)
             return (self._closed(instrument, request, Verdict.INVALID, site),)
@@ -116,32 +110,24 @@ class PoolExecutor(Executor):
 
     def collect(self, number: int = -1) -> list[Answered]:
         """Everything that was answered, found late, or lost, since the last call; ``number`` is that of the next input, and
-        each takes one. Costs about a microsecond where there is nothing."""
-        settled = [self._answered(answer, self.site) for answer in self.site.collect()]
+        each takes one. Costs half a microsecond where there is nothing."""
+        settled: list[Answered] = []
+        for answer in self.site.collect():
+            settled.append(self._answered(answer, self.site, number + len(settled) if number >= 0 else -1))
         now = _mono()
         if self._leaving or now >= self._check_at:
-            settled += self._tend(now)
-        pending = self.site.pending
-        while pending and not self._blocks:
-            key = next(iter(pending))  # the oldest
-            request = pending[key]
-            if self._monotonic() - request.started <= self._deadline:
-                break
-            del pending[key]
-            settled.append(self._closed(key[0], request, Verdict.LATE, self.site))
-        if number < 0:
-            return settled
-        return [
-            msgspec.structs.replace(one, prediction=msgspec.structs.replace(one.prediction, arrived=number + place))
-            for place, one in enumerate(settled)
-        ]
+            self._tend(now, settled, number)
+        if not self._blocks:
+            for site in (self.site, *self._leaving) if self._leaving else (self.site,):
+                if site.pending:
+                    self._close_overdue(site, settled, number)
+        return settled
 
     def predict(self, instrument: int, *, started: int) -> Prediction:
         """Ask and wait. For backtests: the market waits as well."""
         settled = list(self.submit(instrument, started=started))
         while not settled:
-            if not self.site.listen(_LOOKS):
-                self.site.done.wait(_NAP_MS)
+            self.site.await_answer(_LOOKS, _NAP_MS)
             settled = self.collect()
         answered = settled[-1]
         self.batch, self.batch_size = answered.batch, answered.batch_size
@@ -159,8 +145,7 @@ class PoolExecutor(Executor):
             settled += self.collect(number if number < 0 else number + len(settled))
             if not self.pending or time.monotonic() > limit:
                 return settled
-            if not self.site.listen(_LOOKS):
-                self.site.done.wait(_NAP_MS)
+            self.site.await_answer(_LOOKS, _NAP_MS)
 
     def swap(self, site: Site) -> None:
         """From the next row on, ``site`` answers; what the one before was asked it still answers."""
@@ -175,18 +160,39 @@ class PoolExecutor(Executor):
         for closing in self._closing:
             closing.join()
 
-    def _tend(self, now: int) -> list[Answered]:
+    def _close_overdue(self, site: Site, settled: list[Answered], number: int) -> None:
+        pending = site.pending
+        now = self._monotonic()
+        while pending:
+            key = next(iter(pending))  # the oldest
+            request = pending[key]
+            if now - request.started <= self._deadline:
+                break
+            del pending[key]
+            settled.append(self._closed(key[0], request, Verdict.LATE, site, number + len(settled) if number >= 0 else -1))
+
+    def _wait_for_worker(self) -> int:
+        """Where the market waits as well, for a worker that is started again; returns how long that took, ns of the session's
+        monotonic clock, which is no lateness of the model's."""
+        before = self._monotonic()
+        limit = time.monotonic() + _WORKER_S
+        while not self.site.available and time.monotonic() < limit:
+            self.site.check(_mono())
+            time.sleep(0.002)
+        return self._monotonic() - before
+
+    def _tend(self, now: int, settled: list[Answered], number: int) -> None:
         """Watch over the workers, and settle what was lost with one."""
         self._check_at = now + _CHECK_NS
-        settled: list[Answered] = []
         for site in (self.site, *self._leaving):
             lost = site.check(now)
-            settled += [self._answered(answer, site) for answer in site.collect()]
+            for answer in site.collect():
+                settled.append(self._answered(answer, site, number + len(settled) if number >= 0 else -1))
             for key in lost:
                 request = site.pending.pop(key, None)
                 if request is not None:
-                    self._failure(f"lost its worker ({site.staff.first_death})")
-                    settled.append(self._closed(key[0], request, Verdict.FAILED, site))
+                    verdict = self._failure(f"lost its worker ({site.staff.first_death})")
+                    settled.append(self._closed(key[0], request, verdict, site, number + len(settled) if number >= 0 else -1))
         for site in [site for site in self._leaving if not site.pending]:
             self._leaving.remove(site)
             self._deaths.update(site.staff.deaths)
@@ -196,32 +202,36 @@ class PoolExecutor(Executor):
             )  # workers take a while
             self._closing.append(closing)
             closing.start()
-        return settled
 
-    def _answered(self, answer: Answer, site: Site) -> Answered:
+    def _answered(self, answer: Answer, site: Site, arrived: int) -> Answered:
         self.calls += 1
         outputs: tuple[float, ...] = ()
-        match answer.status:
-            case b.ANSWERED:
-                verdict, outputs = Verdict.OK, answer.outputs
-            case b.OVERRUN:
-                verdict = Verdict.OVERRUN
-            case b.NOT_FINITE:
-                verdict = self._failure("answered a number that is not finite")
-            case _:
-                verdict = self._failure(site.failure)
-        prediction = self._predicted(answer.instrument, answer.request, verdict, outputs, site)
-        return Answered(prediction, answer.batch, answer.batch_size, answer.request.started)
+        status = answer.status
+        if status == b.ANSWERED:
+            verdict, outputs = _OK, answer.outputs
+        elif status == b.OVERRUN:
+            verdict = Verdict.OVERRUN
+        elif status == b.NOT_FINITE:
+            verdict = self._failure("answered a number that is not finite")
+        else:
+            verdict = self._failure(site.failure)
+        request = answer.request
+        prediction = self._predicted(answer.instrument, request, verdict, outputs, site=site, arrived=arrived)
+        return Answered(prediction, answer.batch, answer.batch_size, request.started)
 
-    def _closed(self, instrument: int, request: Request, verdict: Verdict, site: Site) -> Answered:
-        return Answered(self._predicted(instrument, request, verdict, (), site), -1, 0, request.started)
+    def _closed(self, instrument: int, request: Request, verdict: Verdict, site: Site, arrived: int = -1) -> Answered:
+        return Answered(self._predicted(instrument, request, verdict, (), site=site, arrived=arrived), -1, 0, request.started)
 
     def _predicted(
-        self, instrument: int, request: Request, verdict: Verdict, outputs: tuple[float, ...], site: Site
+        self, instrument: int, request: Request, verdict: Verdict, outputs: tuple[float, ...], *, site: Site, arrived: int
     ) -> Prediction:
-        prediction = self._judge(
-            instrument, request.words, outputs, verdict=verdict, started=request.started, backlog=request.backlog
+        return self._judge(
+            instrument,
+            request.words,
+            outputs,
+            verdict=verdict,
+            started=request.started,
+            backlog=request.backlog,
+            model_hash=site.bundle.hash,
+            arrived=arrived,
         )
-        if site is self.site:
-            return prediction
-        return msgspec.structs.replace(prediction, model_hash=site.bundle.hash)  # of the version that was asked

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from vtframe.buffers.atomics import compare_exchange, exchange, fence, load_acquire, pause, store_release
+from vtframe.buffers.wake import await_bell, hear_bell, monotonic_ns, ring_bell
 from vtframe.inference.pool import board as b
 
 
-def submit(workers: Any, mail: Any, heads: Any, instrument: int, row: int, sent: int) -> int:
-    """Ask for ``row``, the newest of ``instrument``; ``sent`` counts what this mailbox was sent before.
+def submit(workers: Any, mail: Any, heads: Any, instrument: int, row: int, sent: int, bell: int) -> int:
+    """Ask for ``row``, the newest of ``instrument``; ``sent`` counts what this mailbox was sent before. Rings ``bell`` where a
+    worker sleeps.
 
-    Returns twice the request whose place it took (0: none), plus 1 where a worker sleeps; -1 where the queue is full, and
-    nothing was asked.
+    Returns the request whose place it took (0: none); -1 where the queue is full, and nothing was asked.
     """
     store_release(heads, instrument, row + 1)
     places = mail.shape[1]
@@ -30,8 +31,9 @@ def submit(workers: Any, mail: Any, heads: Any, instrument: int, row: int, sent:
     before: int = exchange(words, place, row + 1)
     for worker in range(workers.shape[0]):
         if load_acquire(workers[worker], b.SLEEPING):
-            return 2 * before + 1
-    return 2 * before
+            ring_bell(bell)
+            break
+    return before
 
 
 def collect(workers: Any, answers: Any, outputs: Any, taken: Any, taken_outputs: Any, limit: int) -> int:
@@ -66,6 +68,16 @@ def listen(header: Any, workers: Any, spins: int) -> int:
     return 0
 
 
+def await_answer(header: Any, workers: Any, spins: int, milliseconds: int, bell: int) -> int:
+    """``listen``, and where that finds nothing, sleep until ``bell`` rings, at most that long; 1 where it found something."""
+    if listen(header, workers, spins):
+        return 1
+    rung: int = await_bell(bell, milliseconds)
+    if rung:
+        hear_bell(bell)
+    return rung
+
+
 def claim(
     header: Any,
     mail: Any,
@@ -87,10 +99,42 @@ def claim(
     for _ in range(spins):
         count = _take(mail, words, fronts, heads, values, line, claims, columns, batch, results)
         if count:
+            line[b.BUSY_SINCE] = monotonic_ns()
             return count
         if load_acquire(header, b.STOP):
             return 0
         pause()
+    return 0
+
+
+def doze(
+    header: Any,
+    mail: Any,
+    fronts: Any,
+    heads: Any,
+    values: Any,
+    line: Any,
+    claims: Any,
+    columns: Any,
+    batch: Any,
+    results: Any,
+    spins: int,
+    milliseconds: int,
+    bell: int,
+) -> int:
+    """Sleep until ``bell`` rings, at most that long, then ``claim``. Whoever asks from now on rings it, until ``wake``."""
+    exchange(line, b.SLEEPING, 1)
+    # a request may have come before the engine saw that we sleep
+    count: int = claim(header, mail, fronts, heads, values, line, claims, columns, batch, results, 1)
+    if not count and not load_acquire(header, b.STOP) and await_bell(bell, milliseconds):
+        count = claim(header, mail, fronts, heads, values, line, claims, columns, batch, results, spins)
+    return count
+
+
+def wake(line: Any, bell: int) -> int:
+    """Nobody needs to ring any more: whatever was asked meanwhile is looked for now."""
+    exchange(line, b.SLEEPING, 0)
+    hear_bell(bell)
     return 0
 
 
@@ -154,16 +198,22 @@ def answer(
     values: Any,
     count: int,
     batch: int,
-    done: int,
+    bell: int,
 ) -> int:
-    """Publish the answers of a claimed batch. Returns 1 where the engine wants its bell rung, -1 where there is no room yet.
+    """Publish the answers of a claimed batch, and ring ``bell`` where the engine wants that; returns 1, or 0 where nothing was
+    published: ``values`` has another shape than (count, outputs), or there is no room yet.
 
     ``results[i]`` says what became of request ``i``; where it is 0, ``values[i]`` are its numbers.
     """
+    if values.shape[0] != count or values.shape[1] != outputs.shape[1]:
+        return 0
     size = answers.shape[0]
     tail = line[b.TAIL]
+    done: int = monotonic_ns()
     if tail + count - load_acquire(line, b.HEAD) > size:
-        return -1
+        line[b.BUSY_SINCE] = 0
+        line[b.HEARTBEAT] = done
+        return 0
     for i in range(count):
         place = (tail + i) % size
         status = results[i]
@@ -180,4 +230,9 @@ def answer(
         answers[place, b.DONE] = done
     store_release(line, b.TAIL, tail + count)
     store_release(line, b.CLAIMS, 0)
-    return exchange(header, b.ENGINE_WAITS, 0) if load_acquire(header, b.ENGINE_WAITS) else 0
+    if load_acquire(header, b.ENGINE_WAITS) and exchange(header, b.ENGINE_WAITS, 0):
+        ring_bell(bell)
+    line[b.BUSY_SINCE] = 0
+    line[b.HEARTBEAT] = done
+    line[b.CALLS] += 1
+    return 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 
 from vtframe.api import BundleError, BundleInfo, Model, ModelBackend
@@ -17,7 +18,7 @@ from vtframe.buffers.segment import SegmentFolder
 from vtframe.errors import SessionError
 from vtframe.inference.pool import board as b
 from vtframe.inference.pool.bell import Bell
-from vtframe.inference.pool.compiled import COLLECT, LISTEN, SUBMIT, entry
+from vtframe.inference.pool.compiled import AWAIT, COLLECT, LISTEN, SUBMIT, entry
 from vtframe.inference.pool.crew import Crew
 from vtframe.inference.pool.serving import Server
 from vtframe.inference.pool.settings import PoolSettings
@@ -28,15 +29,15 @@ _TAKEN: Final = 256  # answers taken in one call
 _READY_S: Final = 120.0  # for the first worker to open the model
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """What the engine remembers of a row that it asked about."""
 
-    words: list[int]  # the row's record
+    words: tuple[int, ...]  # the row's record
     started: int  # monotonic, when its input arrived
     backlog: int
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of a request: ``status`` is one of the board's."""
 
     instrument: int
@@ -139,32 +140,37 @@ class Site:
         the queue is full."""
         self.pending[instrument, row] = request
         sent = self._sent[instrument]
-        code: int = self._run(self._handles, SUBMIT, instrument, row, sent, 0)
-        if code < 0:
+        replaced: int = self._run(self._handles, SUBMIT, instrument, row, sent, self.work.ringing)
+        if replaced < 0:
             return self.pending.pop((instrument, row))
         self._sent[instrument] = sent + 1
-        if code & 1:
-            self.work.ring()
-        replaced = code >> 1
         return self.pending.pop((instrument, replaced - 1), None) if replaced else None
 
-    def collect(self) -> Iterator[Answer]:
+    def collect(self) -> Sequence[Answer]:
         """The answers that are there, each to a request that still waits for one."""
-        while count := self._run(self._handles, COLLECT, _TAKEN, 0, 0, 0):
+        count = self._run(self._handles, COLLECT, _TAKEN, 0, 0, 0)
+        if not count:
+            return ()
+        found: list[Answer] = []
+        while count:
             outputs = self._taken_outputs[:count].tolist()
             for answer, values in zip(self._taken[:count].tolist(), outputs, strict=True):
-                instrument, row, status, batch, size = answer[: b.DONE]
+                instrument, row, status, batch, size, *_ = answer
                 request = self.pending.pop((instrument, row), None)
                 if request is None:
                     self.dropped += 1
                 else:
-                    yield Answer(instrument, request, status, tuple(values), batch, size)
-            if count < _TAKEN:
-                return
+                    found.append(Answer(instrument, request, status, tuple(values), batch, size))
+            count = self._run(self._handles, COLLECT, _TAKEN, 0, 0, 0) if count == _TAKEN else 0
+        return found
 
     def listen(self, looks: int) -> bool:
         """Whether an answer is there, after up to that many looks; if not, the next one rings ``done``."""
         return bool(self._run(self._handles, LISTEN, looks, 0, 0, 0))
+
+    def await_answer(self, looks: int, milliseconds: int) -> bool:
+        """``listen``, and sleep until ``done`` rings, at most that long; False where it did not."""
+        return bool(self._run(self._handles, AWAIT, looks, milliseconds, self.done.listening, 0))
 
     def publish(self, instrument: int, head: int) -> None:
         """A row was made that nobody is asked about: workers must know how far the ring has come."""

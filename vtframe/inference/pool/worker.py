@@ -16,6 +16,7 @@ from vtframe.inference.pool import board as b
 from vtframe.inference.pool.bell import Bell
 from vtframe.inference.pool.serving import Server
 from vtframe.inference.pool.task import Task
+from vtframe.inference.warm import warm
 
 _PR_SET_PDEATHSIG = 1
 
@@ -33,6 +34,7 @@ def main(path: str) -> int:
     try:
         bundle = task.open_bundle()
         model = task.backend.make().open(bundle)
+        warm(model, bundle)
         server = Server(
             arrays,
             task.shape,

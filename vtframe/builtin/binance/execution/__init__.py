@@ -1,0 +1,1 @@
+"""Orders on Binance spot and USD-M: WebSocket API, user data, and what is known of each order."""

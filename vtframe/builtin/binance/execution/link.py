@@ -1,0 +1,397 @@
+"""The way to the venue and back: connections, orders out, reports in, and questions wherever an answer was lost.
+
+Everything runs in the session's event loop. ``submit`` and ``cancel`` hand their bytes to the socket before they return.
+Nothing is sent twice but questions and cancels, which may be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from vtframe.builtin.binance.execution.codes import CANCEL_REJECTED, CLOCK, NO_SUCH_ORDER, VenueError
+from vtframe.builtin.binance.execution.hosts import Hosts, Market
+from vtframe.builtin.binance.execution.leg import Leg
+from vtframe.builtin.binance.execution.limits import Limits
+from vtframe.builtin.binance.execution.private_stream import PrivateStream
+from vtframe.builtin.binance.execution.reports import kind_of, read_report, read_state
+from vtframe.builtin.binance.execution.request import CANCEL, PLACE, RequestWriter
+from vtframe.builtin.binance.execution.rest import Rest
+from vtframe.builtin.binance.execution.server_clock import ServerClock
+from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
+from vtframe.builtin.binance.execution.ws_api import Answer, ApiConnection
+from vtframe.clock import LiveClock
+from vtframe.domain import Instrument, OrderEvent, SubmitOrder
+from vtframe.errors import DecodeError
+from vtframe.transport import Library, TransportError
+
+_TURN_S: Final = 0.02  # between two looks at what is late
+_QUERY_MARGIN_MS: Final = 1_000  # that a venue may take to find an order that it has taken
+_MOST_QUESTIONS: Final = 4  # at a time
+_AGAIN_NS: Final = 100_000_000
+_AGAIN_MOST_NS: Final = 1_000_000_000
+_SILENCE_NS: Final = 2_000_000_000  # of user data on an order that was acknowledged
+_DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
+_PING_NS: Final = 10_000_000_000
+_CLOCK_S: Final = 60.0
+_ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
+_log = logging.getLogger("vtframe.execution")
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait for what."""
+
+    recv_window_ms: int
+    ack_timeout_ms: int
+    stop_timeout_s: float
+
+
+class Entries(Protocol):
+    """Told whether orders that open can be sent."""
+
+    def __call__(self, *, allowed: bool, reason: str = "") -> None: ...
+
+
+class Link:
+    """One account's way to one market. ``instruments`` by index are those that may be traded over it."""
+
+    def __init__(
+        self,
+        market: Market,
+        hosts: Hosts,
+        *,
+        signer: Signer,
+        instruments: dict[int, Instrument],
+        timing: Timing,
+        library: Library,
+        emit: Callable[[OrderEvent], None],
+        entries: Entries,
+    ) -> None:
+        self._market = market
+        self._signer = signer
+        self._instruments = instruments
+        self._timing = timing
+        self._entries = entries
+        self._clock = LiveClock()
+        self._server = ServerClock(self._clock)
+        self._limits = Limits()
+        self.tracker = Tracker(emit, instruments.__getitem__)
+        window = timing.recv_window_ms
+        self._writer = RequestWriter(market, instruments, recv_window_ms=window, signer=None if signer.logs_on else signer)
+        self.rest = Rest(hosts.rest, market, signer=signer, clock=self._server, recv_window_ms=window)
+        self._orders = Leg(_ORDERS, self._open_orders, self._went_down, self._came_up)
+        self._api = ApiConnection(
+            hosts.ws_api,
+            self._clock,
+            library=library,
+            on_answer=self._answered,
+            on_event=self._heard,
+            on_over=self._orders.over,
+            on_broken=self._distrust,
+        )
+        self._legs = [self._orders]
+        self._stream: PrivateStream | None = None
+        if market == "usdm":
+            leg = Leg(_USER_DATA, self._open_stream, self._went_down, self._came_up)
+            self._stream = PrivateStream(
+                hosts.private, self.rest, self._clock, library=library, on_event=self._heard, on_over=leg.over
+            )
+            self._legs.append(leg)
+        self._closed: dict[str, str] = {}  # why entries are closed, by cause
+        self._canceled: dict[str, int] = {}  # cancels without an answer: monotonic time
+        self._questions: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._closing = False
+
+    async def open(self) -> None:
+        """Connect, log on, hear user data, measure the clock. Raises VtframeError."""
+        self.rest.open()
+        await self._server.measure(self.rest.time)
+        for leg in self._legs:
+            await leg.open()
+        self._tasks = [asyncio.create_task(leg.keep()) for leg in self._legs]
+        self._tasks += [asyncio.create_task(self._tend()), asyncio.create_task(self._keep_time())]
+
+    def submit(self, order: SubmitOrder) -> None:
+        now_ms = self._server.now_ms()
+        name = order.client_order_id
+        tracked = self.tracker.sent(order, sent_ns=self._clock.monotonic_ns(), deadline_ms=now_ms + self._timing.recv_window_ms)
+        problem = self._writer.refusal(order)
+        if not problem and self._orders.is_up:
+            try:
+                self._api.send(self._writer.place(order, now_ms))
+            except TransportError as e:
+                problem = e.problem
+        elif not problem:
+            problem = "there is no connection"
+        if problem:
+            tracked.reported = True  # nothing will come
+            asyncio.get_running_loop().call_soon(self.tracker.unsent, name, problem, now_ms)
+
+    def cancel(self, name: str) -> None:
+        tracked = self.tracker.find(name)
+        if tracked is not None:  # else it has ended, and said so then
+            tracked.cancel_wanted = True
+            self._cancel(tracked)
+
+    async def close(self) -> None:
+        """Wait for the ends of orders, as long as the settings say, and disconnect."""
+        try:
+            give_up = self._clock.monotonic_ns() + int(self._timing.stop_timeout_s * 1e9)
+            while self._tasks and len(self.tracker) and self._clock.monotonic_ns() < give_up:
+                await asyncio.sleep(_TURN_S)
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        self._closing = True
+        tasks = (*self._tasks, *self._questions.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._stream is not None:
+            await self._stream.close()
+        await self._api.close()
+        await self.rest.close()
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "repeated": self.tracker.repeated,
+            "foreign": self.tracker.foreign,
+            "limited": self._limits.refused,
+            "reconnects": sum(leg.reconnects for leg in self._legs),
+        }
+
+    async def _open_orders(self) -> None:
+        """The WebSocket API: logged on where the key can, and on spot with its user data."""
+        await self._api.open()
+        try:
+            await self._log_on()
+        except BaseException:
+            await self._api.close()
+            raise
+
+    async def _log_on(self) -> None:
+        signer, window = self._signer, self._timing.recv_window_ms
+        if signer.logs_on:
+            await self._api.ask("session.logon", signer.signed({"recvWindow": window, "timestamp": self._server.now_ms()}))
+        if self._market == "spot" and signer.logs_on:
+            await self._api.ask("userDataStream.subscribe", {})
+        elif self._market == "spot":
+            await self._api.ask("userDataStream.subscribe.signature", signer.signed({"timestamp": self._server.now_ms()}))
+
+    async def _open_stream(self) -> None:
+        if self._stream is not None:
+            await self._stream.open()
+
+    def _went_down(self, leg: str, reason: str) -> None:
+        """What was sent and not answered is lost; what was acknowledged may have changed unheard."""
+        if self._closing:
+            return
+        words = f"the connection for {leg} was lost: {self._signer.scrubbed(reason)}"
+        _log.warning("%s", words)
+        self._close(leg, words)
+        if leg == _ORDERS:
+            for one in self.tracker:
+                if not (one.acknowledged or one.reported):
+                    self.tracker.lose(one.name, words, self._server.now_ms())
+            self._canceled.clear()
+
+    def _came_up(self, leg: str) -> None:
+        """Whatever happened meanwhile is asked for before entries open again."""
+        _log.info("the connection for %s is back", leg)
+        for one in self.tracker:
+            self.tracker.want(one, "status")
+        self._close(_SETTLING, "what happened to working orders meanwhile is being asked for")
+        self._reopen(leg)
+
+    def _close(self, cause: str, reason: str) -> None:
+        self._closed[cause] = reason
+        self._tell()
+
+    def _reopen(self, cause: str) -> None:
+        if self._closed.pop(cause, None) is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        reason = next(iter(self._closed.values()), "")
+        self._entries(allowed=not self._closed, reason=reason)
+
+    def _distrust(self, problem: str) -> None:
+        """Something came that cannot be read: what it would have said is asked for."""
+        _log.error("%s", self._signer.scrubbed(problem))
+        for one in self.tracker:
+            self.tracker.want(one, "status")
+
+    def _heard(self, event: bytes | msgspec.Raw) -> None:
+        """A user data event."""
+        try:
+            kind = kind_of(event)
+            report = read_report(kind, event)
+            if report is not None:
+                self.tracker.report(report, self._clock.monotonic_ns())
+        except DecodeError as e:
+            self._distrust(str(e))
+            return
+        if kind in {"listenKeyExpired", "eventStreamTerminated"}:
+            _log.warning("the venue ended the user data: %s", kind)
+            self._renew()
+
+    def _renew(self) -> None:
+        """User data from anew: the connection that brings it ends, and its leg makes another."""
+        connection = self._stream.drop() if self._stream is not None else self._api.close()
+        self._tasks.append(asyncio.create_task(connection))
+
+    def _answered(self, answer: Answer) -> None:
+        """To an order or a cancel; anything else is the answer to a question that nobody waits for any more."""
+        now_ms = self._server.now_ms()
+        self._limits.note(answer.rate_limits, now_ms)
+        kind, name = str(answer.id)[: len(PLACE)], str(answer.id)[len(PLACE) :]
+        if kind not in {PLACE, CANCEL}:
+            return
+        refusal = answer.refusal("order.place" if kind == PLACE else "order.cancel")
+        if refusal is not None:
+            self._refused(kind, name, refusal)
+            return
+        self._canceled.pop(name, None)
+        try:
+            report = read_state(answer.result, name)
+            if kind == PLACE:
+                self.tracker.accept(name, report.venue_order_id, report.ts_ms)
+            else:
+                self.tracker.report(report, self._clock.monotonic_ns())
+        except DecodeError as e:
+            self._distrust(str(e))
+
+    def _refused(self, kind: str, name: str, refusal: VenueError) -> None:
+        now_ms = self._server.now_ms()
+        refusal.words = self._signer.scrubbed(refusal.words)
+        if refusal.limited:
+            self._limits.refuse(refusal, now_ms)
+        if refusal.code == CLOCK:
+            self._tasks.append(asyncio.create_task(self._measure()))
+        if kind == PLACE:
+            self.tracker.refuse(name, refusal, now_ms)
+            return
+        self._canceled.pop(name, None)
+        if (one := self.tracker.find(name)) is not None:
+            if refusal.code != CANCEL_REJECTED:
+                _log.warning("the cancel of %s was refused: %d %s", name, refusal.code, refusal.words)
+            self.tracker.want(one, "status")
+
+    def _cancel(self, one: Tracked) -> None:
+        self._canceled[one.name] = self._clock.monotonic_ns()
+        try:
+            self._api.send(self._writer.cancel(one.name, one.command.instrument, self._server.now_ms()))
+        except TransportError:
+            self.tracker.want(one, "status")  # once there is a connection; if it still works, it is canceled then
+
+    async def _tend(self) -> None:
+        """What is late: acknowledgements, reports, answers to cancels; questions; limits that are over."""
+        while True:
+            await asyncio.sleep(_TURN_S)
+            now, now_ms = self._clock.monotonic_ns(), self._server.now_ms()
+            for one in self.tracker:
+                self._look_at(one, now, now_ms)
+            for name, since in tuple(self._canceled.items()):
+                if now - since > self._timing.ack_timeout_ms * 1_000_000:
+                    del self._canceled[name]
+                    if (late := self.tracker.find(name)) is not None:
+                        self.tracker.want(late, "status")
+            if (
+                _SETTLING in self._closed
+                and not any(one.wanted for one in self.tracker)
+                and all(leg.is_up for leg in self._legs)
+            ):
+                self._reopen(_SETTLING)
+            limited = self._limits.closed_for(now_ms)
+            if limited and _LIMITED not in self._closed:
+                self._close(_LIMITED, limited)
+            elif not limited:
+                self._reopen(_LIMITED)
+            if self._orders.is_up and now - self._api.heard_ns > _PING_NS and _PING not in self._questions:
+                self._question(_PING, self._ping())
+            self._tasks = [task for task in self._tasks if not task.done()]
+
+    def _look_at(self, one: Tracked, now: int, now_ms: int) -> None:
+        waited = now - one.sent_ns
+        if not (one.acknowledged or one.reported or one.lost) and waited > self._timing.ack_timeout_ms * 1_000_000:
+            self.tracker.lose(one.name, f"no answer within {self._timing.ack_timeout_ms} ms", now_ms)
+        elif not self._legs[-1].is_up:  # nobody hears of it
+            if not one.wanted:
+                self.tracker.want(one, "status", next_ns=now + _DEAF_NS)
+        elif one.acknowledged and not one.reported and waited > _SILENCE_NS:
+            one.reported = True  # once an order
+            _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
+            self._renew()
+        ready = one.wanted and now >= one.next_ns and self._orders.is_up
+        if ready and one.name not in self._questions and len(self._questions) < _MOST_QUESTIONS:
+            self._question(one.name, self._ask(one))
+
+    def _question(self, name: str, ask: Any) -> None:
+        task = self._questions[name] = asyncio.create_task(ask)
+        task.add_done_callback(lambda _: self._questions.pop(name, None))
+
+    async def _ask(self, one: Tracked) -> None:
+        """Ask what became of an order, or for its trades."""
+        name, wanted = one.name, one.wanted
+        symbol = self._instruments[one.command.instrument].symbol
+        asked_after = self._server.is_past(one.deadline_ms + _QUERY_MARGIN_MS)
+        try:
+            if wanted == "trades" and one.venue_order_id:
+                trades = await self.rest.trades(symbol, one.venue_order_id)
+                self.tracker.traded(name, trades, self._clock.monotonic_ns())
+            else:
+                answer = await self._api.ask("order.status", self._query(symbol, name))
+                self.tracker.report(read_state(answer.result, name), self._clock.monotonic_ns())
+                if one.cancel_wanted and not one.ended and not one.wanted and name not in self._canceled:
+                    self._cancel(one)
+        except VenueError as e:
+            if e.code == NO_SUCH_ORDER:
+                self.tracker.missing(name, asked_after=asked_after, ts_ms=self._server.now_ms())
+            else:
+                _log.warning("the question for %s was refused: %d %s", name, e.code, self._signer.scrubbed(e.words))
+                if e.limited:
+                    self._limits.refuse(e, self._server.now_ms())
+        except (TransportError, DecodeError) as e:
+            _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))
+        one.asked += 1
+        one.next_ns = self._clock.monotonic_ns() + min(_AGAIN_NS << min(one.asked, 8), _AGAIN_MOST_NS)
+
+    def _query(self, symbol: str, name: str) -> dict[str, str | int]:
+        params: dict[str, str | int] = {
+            "origClientOrderId": name,
+            "recvWindow": self._timing.recv_window_ms,
+            "symbol": symbol,
+            "timestamp": self._server.now_ms(),
+        }
+        return params if self._signer.logs_on else self._signer.signed(params)
+
+    async def _ping(self) -> None:
+        """A connection that has been silent answers, or it is dead."""
+        try:
+            await self._api.ask("ping" if self._market == "spot" else "session.status", {})
+        except VenueError:
+            return  # it answers
+        except TransportError as e:
+            _log.warning("%s", e)
+            await self._api.close()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_S)
+            await self._measure()
+
+    async def _measure(self) -> None:
+        try:
+            await self._server.measure(self.rest.time)
+        except (TransportError, VenueError) as e:
+            _log.warning("the venue's time could not be asked for: %s", e)
+
+
+_PING: Final = "ping:"  # no order has this name

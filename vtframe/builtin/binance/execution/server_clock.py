@@ -1,0 +1,53 @@
+"""The venue's time as we know it: ours and an offset, with the most that it can be wrong by."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from vtframe.clock import Clock
+
+_SAMPLES: Final = 5
+_DRIFT_PPM: Final = 100  # of a machine's clock against the venue's, at most, between two measurements
+
+
+class ServerClock:
+    """``measure`` asks for the venue's time a few times and keeps the answer that took least: half of that is its error."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_ns = 0
+        self._error_ns = 0
+        self._measured_ns = -1
+
+    @property
+    def offset_ns(self) -> int:
+        """Venue less ours."""
+        return self._offset_ns
+
+    def now_ms(self) -> int:
+        """The venue's time, as nearly as it is known; for timestamps of requests."""
+        return (self._clock.now_ns() + self._offset_ns) // 1_000_000
+
+    def error_ms(self) -> float:
+        """How far ``now_ms`` can be off."""
+        drifted = (self._clock.monotonic_ns() - self._measured_ns) * _DRIFT_PPM // 1_000_000 if self._measured_ns >= 0 else 0
+        return (self._error_ns + drifted) / 1e6
+
+    def is_past(self, ms: int) -> bool:
+        """Whether the venue's time is later than ``ms`` for certain."""
+        return self.now_ms() - self.error_ms() > ms
+
+    async def measure(self, ask: Callable[[], Awaitable[int]]) -> None:
+        """``ask`` answers with the venue's time in ms."""
+        best: tuple[int, int] | None = None
+        for _ in range(_SAMPLES):
+            before, started = self._clock.now_ns(), self._clock.monotonic_ns()
+            theirs_ns = await ask() * 1_000_000 + 500_000  # whole milliseconds: half of one is what they leave out
+            took = self._clock.monotonic_ns() - started
+            if best is None or took < best[0]:
+                best = (took, theirs_ns - before - took // 2)
+        if best is not None:
+            self._offset_ns = best[1]
+            self._error_ns = best[0] // 2 + 1_000_000
+            self._measured_ns = self._clock.monotonic_ns()
