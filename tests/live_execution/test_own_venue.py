@@ -30,7 +30,7 @@ EXECUTION = 'execution = { use = "binance", market = "usdm", url = "embedded" }'
 
 @pytest.fixture
 def config(root: Path, tmp_path: Path) -> Path:
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = re.sub(r"\[feed\].*?(?=\[sampling\])", FEED, text, flags=re.DOTALL)
     text = re.sub(r"execution = \{.*?\}", EXECUTION, text).replace("enter = 0.5", "enter = 0.36").replace("0.34 }", "0 }")
     text = text.replace("min_edge_bps = 0.34", "min_edge_bps = -100").replace("max_age_ms = 250", "max_age_ms = 60_000")

@@ -36,7 +36,7 @@ def home(root: Path, tmp_path: Path) -> Path:
 
 
 def configured(home: Path, root: Path, name: str, *, seconds: float, model: str, bundle: str = "embedded_direction") -> Path:
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     text = text.replace("duration_s = 1200", f"duration_s = {seconds}")
     text = text.replace('where = "inline"\ndeadline_us = 5_000', model)
     text = text.replace('bundle = "models/embedded_direction"', f'bundle = "models/{bundle}"\nname = "embedded_direction"')

@@ -17,7 +17,7 @@ GROUPS = ("data", "inference", "live", "load", "memory")
 
 @click.command()
 @click.argument("group", type=click.Choice(GROUPS), required=False)
-@click.option("--config", type=click.Path(path_type=Path), default="vtframe.toml", show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), default="market.toml", show_default=True)
 @click.option(
     "--recording",
     "recordings",
