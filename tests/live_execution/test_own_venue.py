@@ -52,7 +52,7 @@ def venues_of(pid: int) -> list[psutil.Process]:
 def test_a_session_trades_on_its_own_venue_decides_so_again_and_leaves_no_process(config: Path, tmp_path: Path) -> None:
     session = tmp_path / "session"
     process = start(config, session)
-    wait_for(lambda: venues_of(process.pid), process)
+    wait_for(lambda: venues_of(process.pid) != [], process)
     code, out, err = finish(process)
     assert code == 0, err
     report = report_in(out)

@@ -193,7 +193,7 @@ def test_a_slow_model_with_every_fault_under_20_000_frames_a_second_costs_answer
     text = text.replace('use = "market"', 'use = "counted"\nseconds = 300')
     path.write_text(text)
     session = assemble(path, Wishes(folder=home / "faults")).session
-    (executor,) = session.engine.executors
+    executor = session.engine.elsewhere.models[0].executor
     expected = {"took more memory than it may", "was killed by SIGSEGV", "exited with 3"}
     ended: list[bool] = []
 
@@ -226,7 +226,7 @@ def test_a_slow_model_with_every_fault_under_20_000_frames_a_second_costs_answer
 
 def make_trouble(assembled: Assembled, stop: threading.Event) -> None:
     """Kill a worker, stop another, again and again."""
-    (elsewhere,) = assembled.session.engine._elsewhere
+    (elsewhere,) = assembled.session.engine.elsewhere.models
     staff = elsewhere.executor.site.staff
     signals = [signal.SIGKILL, signal.SIGSTOP]
     turn = 0
@@ -245,7 +245,7 @@ def test_a_strategy_sees_that_no_worker_is_there(home: Path, root: Path) -> None
     path = configured(home, root, "gone", seconds=1_000, model=model, bundle="steady")
     assembled = assemble(path, Wishes(folder=home / "gone"))
     engine, (lane, *_) = assembled.session.engine, assembled.session.lanes
-    (elsewhere,) = engine._elsewhere
+    (elsewhere,) = engine.elsewhere.models
     assert lane.view.model_available
     (worker,) = elsewhere.executor.site.staff.workers
     assert worker.process is not None

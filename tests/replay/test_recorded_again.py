@@ -66,10 +66,7 @@ def test_what_was_recorded_is_the_same_session_again(root: Path, data: Path, tmp
 
 def test_a_session_on_what_can_be_had_again_is_not_recorded_unless_it_is_told_to(root: Path, tmp_path: Path) -> None:
     text = (
-        (root / "market.toml")
-        .read_text()
-        .replace("models/", f"{root}/models/")
-        .replace("duration_s = 1200", "duration_s = 20")
+        (root / "market.toml").read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 20")
     )
     config = tmp_path / "vtframe.toml"
     config.write_text(text)

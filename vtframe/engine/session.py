@@ -109,7 +109,7 @@ class Session:
         self.began_ns = 0  # monotonic
         self.lifecycle = lifecycle
         self.headroom = Headroom()
-        self._live = not feed.market_time and not engine.spins  # else it is busy all the time, and means to be
+        self._live = not feed.market_time and not engine.elsewhere.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._recorder = recorder
         self._started = started
@@ -205,7 +205,7 @@ class Session:
             invalid=verdicts[Verdict.INVALID],
             failed=verdicts[Verdict.FAILED],
             overrun=verdicts[Verdict.OVERRUN],
-            pending=self.engine.pending,
+            pending=self.engine.elsewhere.pending,
             intents=sum(lane.intents for lane in lanes),
             orders=sum(lane.orders for lane in lanes),
             fills=sum(lane.fills for lane in lanes),
@@ -243,7 +243,7 @@ class Session:
             wall_seconds=(time.perf_counter_ns() - self.began_ns) / 1e9,
             quality=self.quality.report(),
             drift=self.drift.report(),
-            workers=self.engine.workers(),
+            workers=self.engine.elsewhere.workers(),
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),
