@@ -67,7 +67,7 @@ def test_a_session_trades_on_its_own_venue_decides_so_again_and_leaves_no_proces
 
 def test_the_venue_leaves_with_a_session_that_was_killed(config: Path, tmp_path: Path) -> None:
     process = start(config, tmp_path / "session")
-    wait_for(lambda: (tmp_path / "session" / "recording").exists(), process)
+    wait_for((tmp_path / "session" / "recording").exists, process)
     (venue,) = venues_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     finish(process)
