@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from venue_process import API_KEY, VenueProcess, listen, sign
 
 SPOT, USDM = "/api/v3", "/fapi/v1"
@@ -287,6 +289,42 @@ def test_a_signature_covers_query_and_body(still: VenueProcess) -> None:
     assert answer.body["code"] == -1022
     answer = still.request("POST", path, body.encode(), headers)
     assert answer.body["code"] == -1102
+
+
+Texts = st.sampled_from(
+    ["BTCUSDT", "BUY", "SELL", "LIMIT", "MARKET", "STOP", "GTC", "true", "0", "1e9", "9" * 600, "-1", "0.01"]
+)
+NAMES = (
+    "side type timeInForce quantity price quoteOrderQty newClientOrderId orderId origClientOrderId recvWindow limit leverage",
+    "reduceOnly triggerPrice algoId clientAlgoId closePosition workingType newOrderRespType",
+)
+Odd = st.dictionaries(st.sampled_from([name for line in NAMES for name in line.split()]), Texts | st.text(max_size=8))
+LINES = (
+    [f"{method} {base}/order" for method in ("POST", "DELETE", "GET") for base in (SPOT, USDM)]
+    + [f"{method} {USDM}/algoOrder" for method in ("POST", "DELETE", "GET")]
+    + [f"GET {SPOT}/myTrades", f"GET {USDM}/openOrders", f"POST {USDM}/leverage", f"GET {SPOT}/depth", f"GET {USDM}/depth"]
+)
+
+
+def test_whatever_a_request_carries_is_answered(still: VenueProcess) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(line=st.sampled_from(LINES), parameters=Odd)
+    def answered(line: str, parameters: dict[str, str]) -> None:
+        answer = still.signed(*line.split(), symbol="BTCUSDT", **parameters)
+        assert answer.status in (200, 400, 429), (line, parameters, answer)
+        assert answer.status == 200 or set(answer.body) == {"code", "msg"}
+
+    answered()
+    still.control("clock", {"advance_ms": 200_000})
+    for base in (SPOT, USDM):
+        still.signed("DELETE", f"{base}/{'openOrders' if base == SPOT else 'allOpenOrders'}", symbol="BTCUSDT")
+    still.signed("POST", f"{USDM}/leverage", symbol="BTCUSDT", leverage=20)
+
+
+def test_a_signature_that_is_no_text_is_refused(still: VenueProcess) -> None:
+    path = f"{SPOT}/account?timestamp={still.now_ms()}&signature=%F0%9F%98%80"
+    answer = still.request("GET", path, headers={"X-MBX-APIKEY": API_KEY})
+    assert (answer.status, answer.body["code"]) == (400, -1022)
 
 
 def test_the_number_of_open_orders_is_limited(still: VenueProcess) -> None:
