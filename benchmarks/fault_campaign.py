@@ -111,6 +111,16 @@ class Client:
         lane.on_prediction = on_prediction
 
     @property
+    def keepers(self) -> list[Any]:
+        """What its connections are kept by."""
+        found: list[Any] = self.feed._live._keepers  # noqa: SLF001 - nobody else asks a feed for its connections
+        return found
+
+    @property
+    def up(self) -> bool:
+        return all(keeper.line is not None and keeper.line.up and not keeper.line.over for keeper in self.keepers)
+
+    @property
     def live(self) -> bool:
         return all(self.pipeline.books.state(index) is BookState.LIVE for index in range(len(self.pipeline.books)))
 
@@ -183,7 +193,7 @@ ON_TWO = ("lost diffs", "lost trades", "silence", "short silence", "half open") 
 class Campaign:
     """One venue, three clients."""
 
-    def __init__(self, url: str, clients: list[Client], *, redundant: bool) -> None:
+    def __init__(self, url: str, clients: list[Client], *, redundant: bool, seconds: float) -> None:
         self.url = url
         self.clients = clients
         self.redundant = redundant
@@ -191,6 +201,8 @@ class Campaign:
         self.problems: list[str] = []
         self.checked = Counter[str]()
         self.recovery_ms: list[float] = []
+        self.done = 0
+        self.until_s = time.perf_counter() + seconds
 
     async def run(self, schedules: int, seed: int, say: Callable[[str], None]) -> None:
         async with aiohttp.ClientSession() as self.http:
@@ -213,6 +225,8 @@ class Campaign:
         """Every third schedule is this market's."""
         first = list(MARKETS).index(client.market)
         for number in range(first, schedules, len(MARKETS)):
+            if time.perf_counter() > self.until_s:
+                return
             dice = np.random.default_rng((seed, number))
             before = len(self.problems)
             try:
@@ -221,6 +235,7 @@ class Campaign:
                 self.problems.append(f"schedule {number} ({client.market}): {e}: {client.describe()}")
                 return
             client.session.housekeeping()
+            self.done += 1
             say(f"schedule {number} ({client.market}): {'; '.join(self.problems[before:]) or 'passed'}")
 
     async def schedule(self, client: Client, number: int, dice: np.random.Generator) -> None:
@@ -228,6 +243,7 @@ class Campaign:
         if dice.random() < 0.4:
             name = str(dice.choice(list(REST)))
             chosen |= {name: REST[name], "a hole in the ids": MENU["a hole in the ids"]}
+        await self.settle(client, "before the faults")
         before = client.counters()
         added = {}
         for name, (fault, _) in chosen.items():
@@ -235,10 +251,24 @@ class Campaign:
             added[name] = (await self.post(asked))[0]["id"]
         hits = await self.strike(added, client)
         began = time.perf_counter()
-        await self.until(lambda: client.live, f"live again after {', '.join(chosen)}")
+        await self.settle(client, f"live again after {', '.join(chosen)}")
         self.recovery_ms.append((time.perf_counter() - began) * 1e3)
         await self.compare(client, number)
         await self.see(client, number, chosen, hits, before)
+
+    async def settle(self, client: Client, what: str) -> None:
+        """Every book is live and as new as the venue's is now, on connections that are up; those given up are gone."""
+        newest = [(await self.truth(client.market, symbol))["update_id"] for symbol in MARKETS[client.market]]
+        books = client.pipeline.books
+        await self.until(
+            lambda: client.live and client.up and all(books.update_id(at) >= one for at, one in enumerate(newest)), what
+        )
+        wanted = len(client.keepers)
+        until = time.perf_counter() + LIMIT_S
+        while sum(f"/{client.market}/" in one["path"] for one in (await self.get("counters"))["connections"]) > wanted:
+            if time.perf_counter() > until:
+                raise TimeoutError(f"{what}: the venue has connections that the client gave up")
+            await asyncio.sleep(0.1)
 
     async def strike(self, added: dict[str, int], client: Client) -> dict[str, int]:
         """Wait until the faults are over, or had their time; end them. How often each struck."""
@@ -301,7 +331,7 @@ class Campaign:
             if len(chosen) > 1:  # it may have struck while another had the book down, which is told as well
                 counters = (*counters, "losses", "gaps")  # noqa: PLW2901
             try:
-                await self.until(lambda counters=counters: self._grown(client, before, counters), name, 5.0)  # type: ignore[misc]
+                await self.until(lambda counters=counters: self._grown(client, before, counters), name, 15.0)  # type: ignore[misc]
                 self.checked["faults"] += 1
             except TimeoutError:
                 told = f"{name} struck {hits[name]} times, in no counter; with {', '.join(chosen)}"
@@ -318,9 +348,9 @@ class Campaign:
                 raise TimeoutError(f"not {what} within {limit_s:g} s")
             await asyncio.sleep(0.005)
 
-    async def truth(self, market: str, symbol: str, update_id: int) -> dict[str, Any] | None:
-        """None where it is forgotten, or where the venue has nothing just there."""
-        asked = {"market": market, "symbol": symbol, "update_id": str(update_id)}
+    async def truth(self, market: str, symbol: str, update_id: int | None = None) -> Any:
+        """The venue's book, now or at an update id; None where that is forgotten, or where it has nothing just there."""
+        asked = {"market": market, "symbol": symbol} | ({} if update_id is None else {"update_id": str(update_id)})
         async with self.http.get(f"{self.url}/venue/truth", params=asked) as answer:
             return await answer.json() if answer.status == 200 else None
 
@@ -342,6 +372,7 @@ class Campaign:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--schedules", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=86_400.0, help="begin no schedule after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transport", choices=("websockets", "picows"), default="websockets")
     parser.add_argument("--redundant", action="store_true", help="every connection twice")
@@ -361,7 +392,7 @@ def main() -> int:
                 Client(market, url, Path(folder), transport=asked.transport, redundant=asked.redundant, seed=asked.seed)
                 for market in MARKETS
             ]
-            campaign = Campaign(url, clients, redundant=asked.redundant)
+            campaign = Campaign(url, clients, redundant=asked.redundant, seconds=asked.seconds)
             say: Callable[[str], None] = str if asked.json else lambda text: print(text, file=sys.stderr, flush=True)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(campaign.run(asked.schedules, asked.seed, say))
@@ -375,7 +406,7 @@ def main() -> int:
             if venue.stdout is not None:
                 venue.stdout.close()
     found = {
-        "schedules": asked.schedules,
+        "schedules": campaign.done,
         "seconds": round(time.perf_counter() - began, 1),
         "struck": dict(campaign.struck),
         "checked": dict(campaign.checked),
