@@ -155,6 +155,11 @@ class RecordingWriter:
         if self._rotate is not None and self._file.size >= self._rotate:
             self._finish(more=True)
 
+    def rotate(self) -> None:
+        """End the file in hand, where there is one; the next line begins another."""
+        self.flush()
+        self._finish(more=True)
+
     def sync(self) -> None:
         """Bring to the disk what is written."""
         if self._file is not None:
