@@ -1,6 +1,6 @@
 """What recording costs: nanoseconds per frame on the engine's thread, and megabytes of lines a second in the recorder's.
 
-    python benchmarks/recorder_cost.py [RECORDING]
+    python benchmarks/recorder_cost.py [RECORDING] [--frames N] [--json]
 
 The frames are those of RECORDING (a foreign file or a recorder's), or of the embedded kind where none is named. Beside each
 figure stands its naive alternative in the same run: the same lines written as they are to a plain file, on the thread that
@@ -10,11 +10,13 @@ received them.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import click
+import msgspec
 
 from vtframe.api import MarketInfo
 from vtframe.assemble.recorder import make_recorder
@@ -25,7 +27,6 @@ from vtframe.engine.market_log import MarketTap
 from vtframe.engine.recorder import Recorder
 from vtframe.wire import RecordingReader, read_sample, unit_of
 
-FRAMES = 200_000
 RATE = 20_000  # frames a second, where the thread works beside the engine
 BURST = 20
 
@@ -41,16 +42,16 @@ class Nowhere:
     def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None: ...
 
 
-def frames(path: Path | None) -> list[tuple[int, bytes]]:
+def frames(path: Path | None, count: int) -> list[tuple[int, bytes]]:
     """Times and frames, repeated until there are enough."""
     if path is None:
         text = (
             b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255041,"s":"BTCUSDT","t":%d,"p":"61803.30","q":"0.002"}}'
         )
-        return [(1_723_161_255_041_000_000 + n, text % n) for n in range(FRAMES)]
+        return [(1_723_161_255_041_000_000 + n, text % n) for n in range(count)]
     unit = unit_of(read_sample(path, 1).stamps[0][1]) or "ns"
     found = [(ts, data) for _, ts, data in RecordingReader(path, unit, print)]
-    return (found * (FRAMES // len(found) + 1))[:FRAMES]
+    return (found * (count // len(found) + 1))[:count]
 
 
 def recorder(folder: Path) -> Recorder:
@@ -80,7 +81,7 @@ class Plain(Nowhere):
         self.file.write(b"%d %b\n" % (ts_recv, data))
 
 
-def hot_path(batch: list[tuple[int, bytes]], folder: Path) -> None:
+def hot_path(batch: list[tuple[int, bytes]], folder: Path) -> dict[str, Any]:
     bare, tapped, written = [], [], []
     for turn in range(7):
         nowhere = Nowhere()
@@ -92,10 +93,10 @@ def hot_path(batch: list[tuple[int, bytes]], folder: Path) -> None:
         plain.file.close()
     base = statistics.median(bare)
     cost, naive = statistics.median(tapped) - base, statistics.median(written) - base
-    print(f"engine's thread, per frame: {cost:,.0f} ns; a plain write there: {naive:,.0f} ns; ratio {naive / cost:.2f}")
+    return {"name": "engine's thread, per frame", "unit": "ns", "with": cost, "plain": naive}
 
 
-def throughput(batch: list[tuple[int, bytes]], folder: Path) -> None:
+def throughput(batch: list[tuple[int, bytes]], folder: Path) -> dict[str, Any]:
     raw = sum(len(data) + 21 for _, data in batch)
     began = time.perf_counter()
     plain = Plain(folder / "lines")
@@ -109,15 +110,14 @@ def throughput(batch: list[tuple[int, bytes]], folder: Path) -> None:
     made.close()
     speed = raw / (time.perf_counter() - began) / 1e6
     told = made.report()
-    print(
-        f"recorder's thread: {speed:,.0f} MB of lines a second, packed {raw / told['bytes']:.1f} times; "
-        f"plain lines: {naive:,.0f} MB/s; {told['lost']} lost"
-    )
+    packed = raw / told["bytes"]
+    return {"name": "recorder's thread, of lines", "unit": "MB/s", "with": speed, "plain": naive, "packed": packed}
 
 
-def pauses(batch: list[tuple[int, bytes]], folder: Path) -> None:
+def pauses(batch: list[tuple[int, bytes]], folder: Path) -> list[dict[str, Any]]:
     """How long the engine's thread is kept from the interpreter, at ``RATE`` frames a second, with a recorder and without."""
-    for name, recorded in (("without", False), ("with", True)):
+    found: dict[str, list[int]] = {}
+    for name, recorded in (("plain", False), ("with", True)):
         made = recorder(folder / f"pause-{name}")
         sink: Any = MarketTap(Nowhere(), made) if recorded else Nowhere()
         if recorded:
@@ -134,17 +134,34 @@ def pauses(batch: list[tuple[int, bytes]], folder: Path) -> None:
             before = time.perf_counter_ns()
         if recorded:
             made.close()
-        gaps.sort()
-        shown = ", ".join(f"p{share:g} {gaps[int(len(gaps) * share / 100)] / 1e3:,.1f}" for share in (99, 99.9, 99.99))
-        print(f"pauses of a busy engine's thread, {name} a recorder, us: {shown}, longest {gaps[-1] / 1e3:,.0f}")
+        found[name] = sorted(gaps)
+    shares = {"p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999, "longest": 1.0}
+    return [
+        {
+            "name": f"pause of a busy engine's thread, {share}",
+            "unit": "us",
+            **{name: gaps[min(int(len(gaps) * part), len(gaps) - 1)] / 1e3 for name, gaps in found.items()},
+        }
+        for share, part in shares.items()
+    ]
 
 
-def main() -> None:
-    batch = frames(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+@click.command()
+@click.argument("recording", type=click.Path(path_type=Path, exists=True), required=False)
+@click.option("--frames", "count", default=200_000, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def main(*, recording: Path | None, count: int, as_json: bool) -> None:
+    """Measure what recording costs: ``with`` it, and beside it ``plain`` lines on the thread that received them (of pauses:
+    without a recorder)."""
+    batch = frames(recording, count)
     with tempfile.TemporaryDirectory() as folder:
-        hot_path(batch, Path(folder))
-        throughput(batch, Path(folder))
-        pauses(batch, Path(folder))
+        rows = [hot_path(batch, Path(folder)), throughput(batch, Path(folder)), *pauses(batch, Path(folder))]
+    if as_json:
+        click.echo(msgspec.json.encode(rows).decode())
+        return
+    for row in rows:
+        packed = f", packed {row['packed']:.1f} times" if "packed" in row else ""
+        click.echo(f"{row['name']}: {row['with']:,.1f} {row['unit']}{packed}; plain {row['plain']:,.1f}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+import time
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -109,6 +110,24 @@ def test_files_are_rotated_and_played_as_one(tmp_path: Path) -> None:
     assert replayed(tmp_path) == came
     with pytest.raises(RecordingError, match=r"continues 000001\.zst"):
         play(files[1:])
+
+
+def test_files_are_rotated_by_time_as_well(tmp_path: Path) -> None:
+    def wait_for_whole_file(number: int) -> None:
+        sidecar, limit = tmp_path / f"{number:06d}.zst.toml", time.monotonic() + 30
+        while not (sidecar.is_file() and load_sidecar(sidecar).lines > 0):  # counted when the file is complete
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+    calls = []
+    for number in range(1, 4):
+        calls += [message(DEPTH, START + number), lambda _, number=number: wait_for_whole_file(number)]
+    came, made = record(tmp_path, calls, table=RecorderTable(rotate_minutes=0.002))
+    assert made.report()["files"] == 4  # the last one says that no other follows
+    assert replayed(tmp_path) == came
+    assert len(came) == 3
+    result = CliRunner().invoke(cli, ["recording", "verify", str(tmp_path), "--quiet"])
+    assert result.exit_code == 0, result.output
 
 
 def test_a_clock_that_goes_back_is_recorded_as_it_was(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_a_full_disk_stops_the_recording_alone_where_that_is_declared(session: C
     assert process.returncode == 0, said
     told = json.loads(out)["recorder"]
     assert told["failed"] == "File too large"
+    assert f"recorder stopped: File too large; {told['lost']:,} of 20,000 inputs are not in the recording" in said
     assert told["inputs"] == 20_000
     assert told["lost"] == 20_000 - told["recorded"] > 0
     found = numbers(replayed(tmp_path / "ran" / "recording"))

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from vtframe.assemble.decisions import DecisionCertificate, DecisionRun
 from vtframe.assemble.parity import ParityRun
 from vtframe.assemble.recorder import recording_files
 from vtframe.assemble.session import Wishes, assemble
-from vtframe.engine.commands import Swap
+from vtframe.engine.commands import Command, Promote, Swap
 from vtframe.engine.session import Session
 from vtframe.errors import SessionError
 from vtframe.inference.bundle import write_bundle
@@ -36,6 +35,7 @@ from vtframe.journal.records import (
     DriftJudged,
     InputArrived,
     IntentFormed,
+    LanesExchanged,
     ModelChanged,
     OrderApproved,
     OrderReported,
@@ -118,16 +118,21 @@ def home(root: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A session that ran: with two models, three lanes, a rule on drift, and a swap while it ran."""
     home = make_home(root, data, tmp_path_factory.mktemp("replay"))
     session = assemble(home / "live.toml", Wishes(folder=home / "session")).session
-    ordered = in_a_thread(session, lambda: session.lifecycle.ask(Swap(model="here", bundle=str(home / "models" / "other"))))
+    ordered = in_a_thread(
+        session, Swap(model="here", bundle=str(home / "models" / "other")), Promote(shadow="beside", lane="near")
+    )
     session.run()
     ordered.join()
     return home
 
 
-def in_a_thread(session: Session, order: Callable[[], Future[dict[str, Any]]]) -> threading.Thread:
+def in_a_thread(session: Session, *orders: Command) -> threading.Thread:
+    """They are carried out one after the other, from the third part of the session on."""
+
     def give() -> None:
         wait_for(lambda: session.engine.number > 2_000)
-        order().result(timeout=60)
+        for order in orders:
+            session.lifecycle.ask(order).result(timeout=60)
 
     thread = threading.Thread(target=give)
     thread.start()
@@ -160,7 +165,16 @@ def test_the_session_had_in_it_what_time_decides(home: Path) -> None:
     assert report["damage"]
     assert counts["gaps"] >= 1
     kinds = {type(one) for one in records}
-    assert {AnswersArrived, DriftJudged, ModelChanged, IntentFormed, OrderApproved, OrderReported, CancelSent} <= kinds
+    assert {
+        AnswersArrived,
+        DriftJudged,
+        ModelChanged,
+        LanesExchanged,
+        IntentFormed,
+        OrderApproved,
+        OrderReported,
+        CancelSent,
+    } <= kinds
     assert counts["fills"] > 10
     causes = {one.cause for one in records if isinstance(one, IntentFormed)}
     assert "horizon" in causes

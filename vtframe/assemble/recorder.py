@@ -50,7 +50,14 @@ def make_recorder(
         rotate_bytes=table.rotate_mb * _MB,
         level=table.level,
     )
-    return Recorder(writer, now=now, on_failure=on_failure, buffer_bytes=table.buffer_mb * _MB, waits=waits)
+    return Recorder(
+        writer,
+        now=now,
+        on_failure=on_failure,
+        buffer_bytes=table.buffer_mb * _MB,
+        rotate_s=table.rotate_minutes * 60,
+        waits=waits,
+    )
 
 
 def sidecar_of(market: MarketInfo) -> Sidecar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -87,7 +88,7 @@ def run(
         problems.append(
             f"{unknown} orders are UNKNOWN: nobody heard what became of them; look at the venue before you trade on"
         )
-    for problem in problems:
+    for problem in [*problems, *_unrecorded(outcome.report.get("recorder", {}))]:
         click.echo(problem, err=True)
     if outcome.interrupted:
         return 130
@@ -95,3 +96,11 @@ def run(
         click.echo(outcome.reason, err=True)
         return 3
     return 1 if problems else 0
+
+
+def _unrecorded(told: dict[str, Any]) -> list[str]:
+    """What is not in the recording. Whether that ends a session is declared; it fails none."""
+    if not told.get("failed") and not told.get("lost"):
+        return []
+    why = f"stopped: {told['failed']}" if told["failed"] else "could not keep up"
+    return [f"recorder {why}; {told['lost']:,} of {told['inputs']:,} inputs are not in the recording"]

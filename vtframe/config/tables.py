@@ -48,6 +48,7 @@ class RecorderTable(msgspec.Struct, frozen=True, kw_only=True):
     record: Literal["live", "always", "never"] = "live"  # live: a market that cannot be had again
     on_disk_full: Literal["stop_recording", "stop_trading"] = "stop_recording"
     rotate_mb: Annotated[int, Meta(ge=1, le=1 << 20)] = 256  # packed, after which the next file begins
+    rotate_minutes: Annotated[float, Meta(gt=0)] = 60  # after which it begins, too
     buffer_mb: Annotated[int, Meta(ge=1, le=1 << 16)] = 64  # of memory, for what the disk has not taken yet
     level: Annotated[int, Meta(ge=1, le=19)] = 3  # of zstd
 

@@ -47,9 +47,11 @@ class Recorder:
         on_failure: Callable[[str], None],
         buffer_bytes: int = 64 << 20,
         patience_s: float = 10.0,
+        rotate_s: float = float("inf"),
         waits: bool = False,
     ) -> None:
-        """``waits``: the market is not live, and ``add`` waits for room instead of losing an input."""
+        """A file is ended after ``rotate_s``. ``waits``: the market is not live, and ``add`` waits for room instead of losing
+        an input."""
         self.failed = ""  # why, once it is
         self.inputs = 0  # that the feed delivered
         self._writer = writer
@@ -57,6 +59,7 @@ class Recorder:
         self._on_failure = on_failure
         self._limit = buffer_bytes
         self._patience_s = patience_s
+        self._rotate_s = rotate_s
         self._waits = waits
         self._queue: deque[Received | int] = deque()  # a number is how many were lost here
         self._came = 0  # bytes into the queue; written by the engine's thread
@@ -67,6 +70,8 @@ class Recorder:
         self._ts = 0  # of the newest input
         self._began = 0.0  # monotonic seconds: when the block in hand did
         self._seen_bytes = 0
+        self._seen_files = 0
+        self._file_began = 0.0
         self._synced = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -139,6 +144,7 @@ class Recorder:
 
     def _write_until_stopped(self) -> None:
         stopping = False
+        self._began = time.monotonic()
         while not stopping:
             stopping = self._stop.wait(_NAP_S)
             while self._queue:
@@ -158,6 +164,11 @@ class Recorder:
             self._began = now
         if now - self._began >= _BLOCK_S:
             writer.flush()
+        if len(writer.files) != self._seen_files:
+            self._seen_files = len(writer.files)
+            self._file_began = now
+        elif self._seen_files and now - self._file_began >= self._rotate_s:
+            writer.rotate()
         if now - self._synced >= _BLOCK_S:
             self._synced = now
             writer.sync()

@@ -102,6 +102,7 @@ class RecordingWriter:
         self._size = 0
         self._count = 0  # inputs gathered
         self._ts = 0  # of the last line
+        self._more = False  # the last file's end says that another one follows
 
     @property
     def waiting(self) -> bool:
@@ -155,6 +156,11 @@ class RecordingWriter:
         if self._rotate is not None and self._file.size >= self._rotate:
             self._finish(more=True)
 
+    def rotate(self) -> None:
+        """End the file in hand, where there is one; the next line begins another."""
+        self.flush()
+        self._finish(more=True)
+
     def sync(self) -> None:
         """Bring to the disk what is written."""
         if self._file is not None:
@@ -164,8 +170,10 @@ class RecordingWriter:
         """Write what is gathered, and the end; may be called twice, and after an error only closes."""
         try:
             self.flush()
-            if self._file is not None:
-                self._finish(more=False)
+            if self._file is None and self._more:  # it was said that another file follows
+                self._begin(self._ts)
+                self.flush()
+            self._finish(more=False)
         finally:
             self.abandon()
 
@@ -204,6 +212,7 @@ class RecordingWriter:
         file.sync()
         file.close()
         self._file = None
+        self._more = more
         self._lines += 1
         after = self.files[-2].name if len(self.files) > 1 else self.sidecar.after
         write_sidecar(sidecar_path(file.path), msgspec.structs.replace(self.sidecar, after=after, lines=self._lines))

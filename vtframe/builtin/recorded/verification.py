@@ -122,6 +122,8 @@ class _Check:
         self._before = (heading.recording, heading.file, reached)
 
     def finish(self) -> Verification:
+        if self._end is not None and self._end.more:
+            self._found.unfinished.append(f"{self._recordings.files[-1].path}: says that another file follows; it is not here")
         found, counts = self._found, self._pipeline.counts()
         found.frames, found.gaps, found.crossed = counts.frames, counts.gaps, counts.crossed
         found.mismatches, found.verified, found.resyncs = counts.mismatches, counts.verified, counts.resyncs
