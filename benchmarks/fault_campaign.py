@@ -214,13 +214,14 @@ class Campaign:
         first = list(MARKETS).index(client.market)
         for number in range(first, schedules, len(MARKETS)):
             dice = np.random.default_rng((seed, number))
+            before = len(self.problems)
             try:
                 await self.schedule(client, number, dice)
             except TimeoutError as e:
                 self.problems.append(f"schedule {number} ({client.market}): {e}: {client.describe()}")
                 return
             client.session.housekeeping()
-            say(f"schedule {number} ({client.market}): {len(self.problems)} problems so far")
+            say(f"schedule {number} ({client.market}): {'; '.join(self.problems[before:]) or 'passed'}")
 
     async def schedule(self, client: Client, number: int, dice: np.random.Generator) -> None:
         chosen = {str(name): MENU[name] for name in dice.choice(list(MENU), size=int(dice.integers(1, 4)), replace=False)}
@@ -352,7 +353,8 @@ def main() -> int:
             command += ["--instrument", f"{market}:{symbol}"]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        venue = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        noise = subprocess.DEVNULL if asked.json else None
+        venue = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=noise, text=True)
         try:
             url = json.loads(venue.stdout.readline() if venue.stdout is not None else "{}")["url"]
             clients = [
@@ -360,12 +362,16 @@ def main() -> int:
                 for market in MARKETS
             ]
             campaign = Campaign(url, clients, redundant=asked.redundant)
-            say: Callable[[str], None] = str if asked.json else lambda text: print(text, flush=True)
+            say: Callable[[str], None] = str if asked.json else lambda text: print(text, file=sys.stderr, flush=True)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(campaign.run(asked.schedules, asked.seed, say))
         finally:
             venue.terminate()
-            venue.wait(20)
+            try:
+                venue.wait(10)
+            except subprocess.TimeoutExpired:
+                venue.kill()
+                venue.wait(10)
             if venue.stdout is not None:
                 venue.stdout.close()
     found = {

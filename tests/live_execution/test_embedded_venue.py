@@ -34,7 +34,7 @@ def venue() -> Iterator[Embedded]:
 
 
 @pytest.fixture(autouse=True)
-def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+def embedded_keys(planted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VENUE_KEY", KEY)
     monkeypatch.setenv("VENUE_SECRET", SECRET)
 
@@ -166,11 +166,10 @@ def test_many_orders_end_with_the_venues_position(venue: Embedded, market: str, 
 
 
 async def near(venue: Embedded, market: str, share: str) -> int:
-    """A price around the venue's own, fixed point with two decimals, on its tick."""
+    """A whole price around the venue's own, fixed point with two decimals."""
     path = {"spot": "/api/v3/depth", "usdm": "/fapi/v1/depth"}[market]
     book = await asyncio.to_thread(lambda: venue.ask(path, symbol="BTCUSDT", limit=5))
-    tick = {"spot": 1, "usdm": 10}[market]
-    return int(Decimal(book["bids"][0][0]) * 100 * Decimal(share)) // tick * tick
+    return int(Decimal(book["bids"][0][0]) * Decimal(share)) * 100
 
 
 def test_vtframe_run_trades_on_the_venue_and_both_have_the_same_position(root: Path, tmp_path: Path) -> None:

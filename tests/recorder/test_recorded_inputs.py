@@ -12,11 +12,13 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import zstandard
+from click.testing import CliRunner
 from hypothesis import given, settings
 from recorder_lab import BTC, ETH, START, Kept, market, message, play, record, recorder, recording_files, replayed
 
 from vtframe.api import FeedContext, FeedSink
 from vtframe.builtin.market.feed import EmbeddedMarket
+from vtframe.cli.main import cli
 from vtframe.clock import EventClock
 from vtframe.config import RecorderTable
 from vtframe.domain import Records
@@ -116,8 +118,8 @@ def test_a_clock_that_goes_back_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert replayed(tmp_path) == came
 
 
-def test_a_frame_of_eight_megabytes_is_kept_even_with_newlines_in_it(tmp_path: Path) -> None:
-    large = b"[" + b"1," * (4 << 20) + b"1]"
+def test_frames_of_many_megabytes_are_kept_even_with_newlines_in_them(tmp_path: Path) -> None:
+    large = b"[" + b"1," * (10 << 20) + b"1]"  # twenty, what a hostile venue may send
     odd = large[: 8 << 20].replace(b"1,1,1,1,", b"1,\n1,1,", 3)
     came, made = record(tmp_path, [message(DEPTH), message(large), message(odd), message(DEPTH)])
     assert made.report()["lost"] == 0
@@ -149,3 +151,51 @@ def test_depth_without_a_snapshot_is_said_and_played(tmp_path: Path) -> None:
     said: list[str] = []
     assert play(recording_files(tmp_path), said) == came
     assert any("no snapshot" in text and "BTCUSDT@binance_usdm" in text for text in said)
+
+
+def test_files_put_one_behind_the_other_play_as_they_would_one_after_the_other(tmp_path: Path) -> None:
+    noise = [b'{"result":"%s","id":1}' % token_hex(8_000).encode() for _ in range(300)]
+    came, _ = record(
+        tmp_path / "r",
+        [message(data, START + n, n // 50) for n, data in enumerate(noise)],
+        table=RecorderTable(rotate_mb=1, level=1),
+    )
+    files = recording_files(tmp_path / "r")
+    assert len(files) > 1
+    joined = tmp_path / "joined.zst"
+    joined.write_bytes(b"".join(file.read_bytes() for file in files))
+    sidecar_path(joined).write_bytes(sidecar_path(files[0]).read_bytes())
+    assert play([joined]) == came
+    result = CliRunner().invoke(cli, ["recording", "verify", str(joined), "--quiet"])
+    assert result.exit_code == 0, result.output
+
+
+BAD_FRAMES = {
+    "an instrument that is not there": '"instrument":9',
+    "an instrument before the first": '"instrument":-1',
+    "a kind of frame that there is not": '"kind":77',
+    "a price that no int64 holds": f'"checksum":{2**80}',
+    "a side of a book that there is not": '"events":[[1,1,1,0,0,0,1,0]]',
+    "a quantity below nothing": '"events":[[1,1,-1,0,0,0,1,1]]',
+    "a word": '"kind":"depth"',
+}
+
+
+@pytest.mark.parametrize("what", BAD_FRAMES)
+def test_a_mark_that_somebody_edited_is_told_with_its_line_and_skipped(tmp_path: Path, what: str) -> None:
+    records = Records()
+    records.append(kind=1, instrument=0, events=[(0, START, 10, 5, 0, 0, 2, 1, 1)], ts_recv=START)
+    record(tmp_path, [lambda sink: sink.on_records(records)] * 3, info=market(""))
+    (file,) = recording_files(tmp_path)
+    with file.open("rb") as packed:
+        lines = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True).read().splitlines()
+    key = BAD_FRAMES[what].partition(":")[0]
+    value = {'"instrument"': '"instrument":0', '"kind"': '"kind":1', '"checksum"': '"checksum":-1'}.get(key)
+    old = value or '"events":' + lines[2].decode().partition('"events":')[2][:-1]
+    edited = lines[2].decode().replace(old, BAD_FRAMES[what], 1)
+    assert edited != lines[2].decode()
+    file.write_bytes(zstandard.compress(b"\n".join([*lines[:2], edited.encode(), *lines[3:]]) + b"\n"))
+    played = play([file])
+    assert [one[0] for one in played] == ["frame", "damage", "frame"]
+    assert played[1][1] == f"{file}:3"
+    assert played[1][2].startswith("broken mark: ")

@@ -26,7 +26,6 @@ from vtframe.engine.stop_signal import StopSignal
 from vtframe.errors import ConfigError, SessionError
 
 _NEEDED = ("[vtframe]", "[feed]", "[recorder]")
-_LOOK_S = 0.05
 
 
 class RecordingOutcome(msgspec.Struct, frozen=True, kw_only=True):

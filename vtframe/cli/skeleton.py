@@ -61,6 +61,14 @@ KINDS = {
     "risk-policy": Kind(
         "risk policy", "register_risk_policies", "RiskPolicy", "Policy", '\n[[risk]]\nuse = "{name}"\n', has_laws=False
     ),
+    "execution-adapter": Kind(
+        "execution adapter",
+        "register_execution_adapters",
+        "ExecutionAdapter",
+        "Adapter",
+        '\n[[lanes]]\nmodel = "..."\nexecution = {{ use = "{name}" }}\n',
+        has_laws=False,
+    ),
 }
 
 

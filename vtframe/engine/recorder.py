@@ -26,6 +26,7 @@ _log = logging.getLogger("vtframe.recorder")
 _BLOCK_S: Final = 1.0  # the oldest line of a block waits no longer for it to be written
 _NAP_S: Final = 0.05
 _CHUNK: Final = 32  # inputs written down at once: so long the thread keeps the interpreter from the engine, some 20 us
+_LARGEST: Final = 1 << 26  # bytes of one input; a reader takes lines of twice that
 _OVERHEAD: Final = 128  # bytes of memory that an input takes besides its data
 _TOGETHER: Final = 1 << 18  # bytes of lines that are written down at once
 _ESCAPED: Final = b" " + PREFIX
@@ -82,7 +83,7 @@ class Recorder:
         held = self._came - self._went + size
         if held > self._limit and self._waits:
             held = self._wait_for_room(size)
-        if (held > self._limit and not self._waits) or self.failed:
+        if (held > self._limit and not self._waits) or size > _LARGEST or self.failed:
             self._lost += count
             self._gap += count
             return

@@ -251,8 +251,14 @@ class Session:
             **({} if self._recorder is None else {"recorder": self._recorder.report()}),
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
+            execution=self._adapters(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
+
+    def _adapters(self) -> dict[str, dict[str, Any]]:
+        """By lane, what adapters tell of themselves."""
+        told = {lane.lane_id: dict(lane.adapter.report()) for lane in self.lanes}
+        return {lane: report for lane, report in told.items() if report}
 
     def _unrealized(self) -> dict[str, str]:
         """Gross profit of what is still held, halfway between bid and ask, by settlement currency; decimal text."""

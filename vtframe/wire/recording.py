@@ -17,6 +17,7 @@ from vtframe.wire.marks import PREFIX, Heading, Mark, Message, decode_mark, head
 from vtframe.wire.time_unit import NANOS, TimeUnit, check_same_unit, check_stated_unit, unit_of, window
 
 _LONGEST = 1 << 24  # bytes of one line; a full book of 5,000 levels a side is below one MiB
+_LONGEST_RECORDED = 1 << 27  # of a recorder's: whatever was received, which may be meant to be too much
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,13 +163,14 @@ def _parsed(path: Path, on_damage: Callable[[int, str], None]) -> Iterator[tuple
     number = 0
     waiting: list[bytes] = []  # pieces of a line whose end has not come
     held = 0
+    longest = _LONGEST
     torn: list[str] = []
     for piece in unpacked(path, torn.append):
         if b"\n" not in piece:
             waiting.append(piece)
             held += len(piece)
-            if held > _LONGEST:
-                raise RecordingError(str(path), f"line {number + 1} is longer than {_LONGEST} bytes: not a recording")
+            if held > longest:
+                raise RecordingError(str(path), f"line {number + 1} is longer than {longest} bytes: not a recording")
             continue
         waiting.append(piece)
         lines = b"".join(waiting).split(b"\n")
@@ -177,6 +179,8 @@ def _parsed(path: Path, on_damage: Callable[[int, str], None]) -> Iterator[tuple
         for line in lines:
             number += 1
             stamp, _, data = line.partition(b" ")
+            if number == 1 and data.startswith(PREFIX):
+                longest = _LONGEST_RECORDED
             if stamp.isdigit() and data and len(stamp) < 20:
                 yield number, int(stamp), data if data[-1] != 13 else data[:-1]
             elif line.strip():

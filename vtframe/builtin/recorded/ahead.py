@@ -43,7 +43,7 @@ def snapshots_missing(files: Sequence[Identity], codec: Codec | None, instrument
             break
         if isinstance(item, bytes):
             snapshots.look(file, item)
-        elif isinstance(item, FrameRecords):
+        elif isinstance(item, FrameRecords) and 0 <= item.instrument < len(file.instruments):
             snapshots.seen(file, item.kind, snapshots.position[file.instruments[item.instrument].instrument_id])
     return snapshots.warning()
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from vtframe.api import Codec, RecordingError
+from vtframe.api import Codec, DecodeError, RecordingError
 from vtframe.builtin.recorded.identity import Identity, identify
-from vtframe.domain import ChecksumRule, Instrument, Records, SequenceRule
+from vtframe.domain import ChecksumRule, EventKind, FrameKind, Instrument, Records, SequenceRule
 from vtframe.engine.instrument_table import SessionInstruments
 from vtframe.wire import Damage, FrameRecords, Heading, Mark, OnConnection, RecordingReader
+
+_FRAMES, _EVENTS = frozenset(FrameKind), frozenset(EventKind)
 
 
 class Line(NamedTuple):
@@ -110,22 +113,38 @@ class Recordings:
 
 
 def append_frame(records: Records, item: FrameRecords, ts_recv: int, indexes: Sequence[int]) -> None:
-    """A frame that a line holds, its instruments by their positions in the sidecar made those of ``indexes``."""
+    """A frame that a line holds, its instruments by their positions in the sidecar made those of ``indexes``.
+
+    Raises DecodeError for one that no feed delivers (somebody edited the file), and then appends nothing.
+    """
     first, last, previous = item.ids
-    records.append(
-        kind=item.kind,
-        instrument=indexes[item.instrument],
-        events=[
+    try:
+        events = [
             (0, ts_event, price, quantity, order_id, indexes[instrument], flags, kind, side)
             for ts_event, price, quantity, order_id, instrument, flags, kind, side in item.events
-        ],
-        ts_recv=ts_recv,
-        first_id=first,
-        last_id=last,
-        previous_id=previous,
-        checksum=item.checksum,
-        connection=item.connection,
-    )
+            if _is_event(instrument, quantity, kind, side)
+        ]
+        if len(events) < len(item.events) or item.kind not in _FRAMES or item.instrument < 0:
+            raise DecodeError("a frame of records breaks their contract")
+        records.append(
+            kind=item.kind,
+            instrument=indexes[item.instrument],
+            events=events,
+            ts_recv=ts_recv,
+            first_id=first,
+            last_id=last,
+            previous_id=previous,
+            checksum=item.checksum,
+            connection=item.connection,
+        )
+    except (IndexError, struct.error, OverflowError) as e:
+        raise DecodeError(f"a frame of records cannot be held: {e}") from None
+
+
+def _is_event(instrument: int, quantity: int, kind: int, side: int) -> bool:
+    if instrument < 0 or quantity < 0 or kind not in _EVENTS:
+        return False
+    return side in {1, -1} if kind == EventKind.BOOK_DELTA else side in {0, 1, -1}
 
 
 def expanded(paths: Sequence[Path]) -> list[Path]:

@@ -92,6 +92,9 @@ class NewRecording:
                 writer.frame(ts, item, connection_of(line.connection))
                 self._look(line)
             case FrameRecords():
+                if not self._can_be_held(line):
+                    self.made.damaged += 1
+                    return
                 indexes = self._indexes[line.file]
                 events = [(*event[:4], indexes[event[4]], *event[5:]) for event in item.events]
                 connection = connection_of(item.connection)
@@ -122,6 +125,15 @@ class NewRecording:
         made.first_ns = made.first_ns if made.inputs else ts
         made.last_ns = max(made.last_ns, ts)
         made.inputs += 1
+
+    def _can_be_held(self, line: Line) -> bool:
+        """Whether a mark with records is as a recorder wrote it."""
+        self._records.clear()
+        try:
+            self._recordings.decode(line, self._records)
+        except DecodeError:
+            return False
+        return True
 
     def _look(self, line: Line) -> None:
         """Whether depth comes before a snapshot: only where that is not known yet."""

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from vtframe.api import FeedSink
+from vtframe.api import DecodeError, FeedSink
 from vtframe.builtin.recorded.identity import Identity
 from vtframe.builtin.recorded.lines import append_frame
 from vtframe.domain import Records
-from vtframe.wire import ConnectionChange, Damage, DamageSeen, FrameRecords, Lost, OnConnection, RecordingReader
+from vtframe.wire import ConnectionChange, Damage, DamageSeen, FrameRecords, Heading, Lost, OnConnection, RecordingReader
 
 _BREATH: Final = 256  # messages between two chances for signals, progress and the like
 _NAP: Final = 0.1  # seconds; the longest sleep, so that a stop is soon seen
@@ -73,11 +73,11 @@ class Player:
                 sink.on_message(item, ts_recv, connection=connection)
                 await self._breathe()
             elif isinstance(item, FrameRecords):
-                append_frame(self._records, item, ts_recv, indexes)
+                self._gather(item, ts_recv, indexes, f"{reader.path}:{number}")
                 if self._records.n_frames == _BREATH:
                     self._deliver()
                     await asyncio.sleep(0)
-            elif isinstance(item, OnConnection):
+            elif isinstance(item, OnConnection | Heading):  # a heading in the middle: files were put one behind the other
                 connection = item.connection
             elif isinstance(item, ConnectionChange):
                 self._deliver()
@@ -90,6 +90,13 @@ class Player:
                 sink.on_damage(f"{reader.path}:{number}", f"lost by the recorder: {item.inputs} inputs are missing here")
         self._deliver()
         return True
+
+    def _gather(self, item: FrameRecords, ts_recv: int, indexes: Sequence[int], where: str) -> None:
+        try:
+            append_frame(self._records, item, ts_recv, indexes)
+        except DecodeError as e:
+            self._deliver()
+            self._sink.on_damage(where, f"broken mark: {e}")
 
     def _deliver(self) -> None:
         """Hand over the frames that have gathered."""

@@ -66,11 +66,11 @@ def to_parquet(recordings: Recordings, folder: Path) -> TablesMade:
 
     Raises RecordingError where it cannot be written.
     """
+    if folder.exists():
+        raise RecordingError(str(folder), "is there already", "name a folder that does not exist")
     made = TablesMade(str(folder))
     unfinished = folder.with_name(f".{folder.name}.tmp")
     try:
-        if folder.exists():
-            raise RecordingError(str(folder), "is there already", "name a folder that does not exist")
         unfinished.mkdir(parents=True)
     except OSError as e:
         raise RecordingError(str(folder), f"cannot be made: {e.strerror or e}", f"remove {unfinished}") from None

@@ -27,6 +27,7 @@ class Verification(msgspec.Struct):
     unfinished: list[str] = []  # recorder's files that were not closed in order
     damaged: int = 0  # lines that cannot be read
     broken: int = 0  # messages that cannot be decoded
+    doubtful: int = 0  # of them, those in foreign files: in a recorder's they came like that
     miscounted: list[str] = []  # files that have more or fewer inputs than they say, or do not follow each other
     went_back: int = 0  # inputs whose time is before that of the one before
     frames: int = 0
@@ -39,12 +40,12 @@ class Verification(msgspec.Struct):
 
     @property
     def sound(self) -> bool:
-        return not (self.torn or self.unfinished or self.miscounted or self.lost or self.damaged or self.broken)
+        return not (self.torn or self.unfinished or self.miscounted or self.lost or self.damaged or self.doubtful)
 
     @property
     def chained(self) -> bool:
-        """Whether every book could be followed without a break. Breaks may well be the market's: a disconnect is one."""
-        return not (self.gaps or self.crossed or self.mismatches)
+        """Whether every message was read and every book followed without a break. A break may be the market's: a disconnect."""
+        return not (self.gaps or self.crossed or self.mismatches or self.broken)
 
 
 def verify(recordings: Recordings) -> Verification:
@@ -128,6 +129,9 @@ class _Check:
 
     def _mark(self, line: Line, item: Mark) -> None:
         if isinstance(item, Heading):
+            if self._heading is not None:  # files were put one behind the other
+                self.end_file(line.file)
+                self.begin_file()
             self._heading = item
         elif isinstance(item, End):
             self._end = item
@@ -143,6 +147,7 @@ class _Check:
             self._recordings.decode(line, records)
         except DecodeError as e:
             self._found.broken += 1
+            self._found.doubtful += self._heading is None
             self._note(self._recordings.where(line), str(e))
             return
         if not records.n_frames:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
 from vtframe.api import ApprovedOrder, ConfigError, ExecutionAdapter, ExecutionContext, Fault, VtframeError
 from vtframe.builtin.binance.execution.account import Account, read_account
+from vtframe.builtin.binance.execution.account_lock import AccountLock
 from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.builtin.binance.execution.hosts import TEST_KEY, TEST_SECRET, Market, hosts_of, is_on_this_machine
 from vtframe.builtin.binance.execution.link import Link, Timing
@@ -103,6 +104,7 @@ class BinanceAdapter(ExecutionAdapter):
         else:
             self._signer = Signer(look_up(self.key, key="key"), look_up(self.secret, key="secret"))
         self.holdings: Account | None = None
+        self._lock = AccountLock(f"{self.market} {self.url} {self._signer.key}")
         self._link = Link(
             self.market,
             hosts_of(self.url, self.market),
@@ -116,7 +118,11 @@ class BinanceAdapter(ExecutionAdapter):
             entries=context.sink.on_entries,
         )
 
+    def report(self) -> Mapping[str, Any]:
+        return self._link.report()
+
     async def open(self) -> None:
+        self._lock.take()
         try:
             async with asyncio.timeout(self.ready_timeout_s):
                 await self._link.open()
@@ -143,8 +149,11 @@ class BinanceAdapter(ExecutionAdapter):
         self._link.cancel(command.client_order_id)
 
     async def close(self) -> None:
-        await self._link.close()
-        _log.info("%s is closed", self._where, extra=self._link.counts())
+        try:
+            await self._link.close()
+        finally:
+            self._lock.release()
+        _log.info("%s is closed", self._where, extra=self._link.report())
 
     def _unreadable(self) -> list[Fault]:
         """What is wrong with the secrets, if they cannot be used."""
