@@ -69,6 +69,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._descriptor = -1  # its number may be another socket's from here on
         protocol = self._protocol
         if protocol.state is not State.CLOSED:
             protocol.receive_eof()
@@ -152,7 +153,7 @@ class WebsocketsConnection(asyncio.Protocol):
     def _write(self, transport: asyncio.Transport, piece: bytes) -> None:
         """Where nothing waits to be written, the kernel has it when this returns: uvloop would keep it until its turn is over,
         and an order is not to wait for what else is done in that turn."""
-        if self._descriptor >= 0 and transport.get_write_buffer_size() == 0:
+        if self._descriptor >= 0 and not transport.is_closing() and transport.get_write_buffer_size() == 0:
             with contextlib.suppress(OSError):  # it is full, or gone: the transport waits, or says so
                 piece = piece[os.write(self._descriptor, piece) :]
         if piece:
