@@ -40,6 +40,8 @@ from vtframe.journal.records import (
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
+_NAMES = 100  # of types of messages that are counted by name: a venue can make up any number of them
+_OTHERS = "other types"
 
 _now = time.perf_counter_ns
 
@@ -170,7 +172,7 @@ class Engine:
             self._pipeline.watch.alarms += 1
             return
         if not records.n_frames:
-            self.messages[name] += 1
+            self.messages[name if name in self.messages or len(self.messages) < _NAMES else _OTHERS] += 1
             return
         records.stamp(number=number, ts_recv=ts_recv, connection=connection)
         self._add_decode(_now() - started)

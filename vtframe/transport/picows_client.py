@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
 
 _CLOSE_S = 3.0
+logging.getLogger("picows").addHandler(logging.NullHandler())  # what it logs of an end is the reason that the receiver hears
 
 
 class PicowsConnection:

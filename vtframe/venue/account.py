@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from vtframe.builtin.binance.execution.hosts import TEST_KEY, TEST_SECRET
 from vtframe.errors import InputError
 from vtframe.venue.margin import Margin
 from vtframe.venue.wallet import Wallet
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-TEST_KEY, TEST_SECRET = "vtframe-test-key", "vtframe-test-secret"
 
 
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

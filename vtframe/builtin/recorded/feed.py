@@ -13,6 +13,7 @@ from msgspec import Meta
 from vtframe.api import BrokenRecordingError, Codec, ConfigError, Fault, Feed, FeedContext, FeedSink, RecordingError
 from vtframe.builtin.recorded.ahead import check_overlap, first, look_ahead, snapshots_missing
 from vtframe.builtin.recorded.identity import Identity, identify
+from vtframe.builtin.recorded.lines import expanded
 from vtframe.builtin.recorded.player import Player
 from vtframe.domain import Instrument, SequenceRule
 from vtframe.wire import RecordingReader, TimeUnit, readable, sidecar_path
@@ -21,8 +22,9 @@ from vtframe.wire import RecordingReader, TimeUnit, readable, sidecar_path
 class RecordedFeed(Feed):
     """Plays recorded market data from files.
 
-    ``speed`` is None for as fast as possible, 1 for the recording's own pace (gaps of ts_recv), 2 for twice that. A file is
-    what its sidecar says; without one, it is what its frames leave no doubt of.
+    A path may be a folder with a recorder's files, or a session's: its files are played in order. ``speed`` is None for as
+    fast as possible, 1 for the recording's own pace (gaps of ts_recv), 2 for twice that. A file is what its sidecar says;
+    without one, it is what its frames leave no doubt of.
     """
 
     name = "recording"
@@ -116,7 +118,7 @@ class RecordedFeed(Feed):
         if not self.paths:
             hint = 'paths = ["FILE.gz"], or --recording FILE.gz on the command line'
             raise ConfigError(Fault(table="[feed]", key="paths", problem="no recording is named", hint=hint))
-        return [context.folder / Path(path).expanduser() for path in self.paths]
+        return expanded([context.folder / Path(path).expanduser() for path in self.paths])
 
     def _identify(self, path: Path, context: FeedContext) -> Identity:
         return identify(path, context.codecs, codec=self.codec_name, time_unit=self.time_unit)
