@@ -46,7 +46,11 @@ class Trader:
         self.unit = 10 ** INSTRUMENTS[market].quantity_decimals // 100
 
     async def __aenter__(self) -> Self:
-        await self.adapter.open()
+        try:
+            await self.adapter.open()
+        except BaseException:
+            await self.adapter.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
