@@ -59,7 +59,7 @@ async def client(venue: VenueProcess, market: str) -> AsyncIterator[Any]:
 def with_client(venue: VenueProcess, market: str, use: Callable[[Any], Awaitable[None]]) -> None:
     async def run() -> None:
         async with client(venue, market) as exchange:
-            await asyncio.wait_for(use(exchange), timeout=15)
+            await asyncio.wait_for(use(exchange), timeout=60)
 
     asyncio.run(run())
 

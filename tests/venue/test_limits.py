@@ -71,7 +71,7 @@ def test_new_orders_are_counted_by_account(still: VenueProcess) -> None:
 @pytest.fixture
 def strict(tmp_path: Path) -> Path:
     path = tmp_path / "venue.toml"
-    path.write_text("ping_s = 0.2\npong_s = 0.5\nspeed = 3\ninstruments = ['spot:BTCUSDT']\n")
+    path.write_text("ping_s = 0.2\npong_s = 2\nspeed = 3\ninstruments = ['spot:BTCUSDT']\n")
     return path
 
 

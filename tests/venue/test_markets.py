@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from book_follower import BookFollower, assert_truth, levels_of, read
 from venue_process import VenueProcess, listen, running_venue
+from websockets.exceptions import ConnectionClosed
 
 DEPTH = "btcusdt@depth@0ms"
 
@@ -110,6 +112,20 @@ def test_load_is_a_market_that_can_be_followed_round_after_round(tmp_path: Path,
                     compared += 1
             assert compared
         assert_truth(venue, market, "BTCUSDT", follower)
+
+
+def test_faults_on_connections_strike_under_load_too() -> None:
+    with running_venue("--load", "2000", "--instrument", "usdm:BTCUSDT") as venue:
+        with listen(f"{venue.urls['usdm']['public']}/ws/{DEPTH}") as socket:
+            before = read(socket)
+            assert venue.control("faults", {"kind": "silence", "seconds": 1}).status == 200
+            while (after := read(socket))["pu"] == before["u"]:
+                before = after
+            assert after["pu"] > before["u"]  # what was not sent is missing
+            assert venue.control("faults", {"kind": "disconnect"}).status == 200
+            with pytest.raises(ConnectionClosed):
+                list(iter(partial(socket.recv, timeout=10), None))
+        assert venue.counters()["faults"] == {"silence": 1, "disconnect": 1}
 
 
 def session(seed: int) -> list[Any]:

@@ -39,7 +39,7 @@ class Connection:
 
     def send_raw(self, framed: bytes) -> None:
         """A stream's message as bytes."""
-        if self._silent_until and self._loop.time() < self._silent_until:
+        if self._is_silent():
             return
         self._add(framed)
         self.sent += 1
@@ -83,6 +83,8 @@ class Connection:
 
     def write(self, frames: bytes, count: int) -> None:
         """Many messages at once, after what waits."""
+        if self._is_silent():
+            return
         self._add(frames)
         self.sent += count
         self.flush()
@@ -115,6 +117,9 @@ class Connection:
         self._waiting.clear()
         self._held.clear()
         self._transport.abort()
+
+    def _is_silent(self) -> bool:
+        return bool(self._silent_until) and self._loop.time() < self._silent_until
 
     def _add(self, framed: bytes) -> None:
         self._waiting.append(framed)
