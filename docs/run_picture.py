@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        session = assemble(ROOT / "vtframe.toml", Wishes(folder=Path(folder) / "session")).session
+        session = assemble(ROOT / "market.toml", Wishes(folder=Path(folder) / "session")).session
         report = session.run().report
     console = Console(record=True, width=96, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(summary(report))

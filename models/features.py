@@ -1,4 +1,4 @@
-"""The features that both demo models read: those of vtframe.toml, in its order."""
+"""The features that both demo models read: those of market.toml, in its order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vtframe.api import Feature, InputFeature
 from vtframe.builtin.features.hooks import register_features
 
-CONFIG = Path(__file__).resolve().parent.parent / "vtframe.toml"
+CONFIG = Path(__file__).resolve().parent.parent / "market.toml"
 SIGNS = {
     "book_imbalance": -1,
     "micro_spread": 1,

@@ -123,10 +123,12 @@ def running_venue(*options: str, config: Path | None = None) -> Iterator[VenuePr
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=STOP_S)
+            _, complaints = process.communicate(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+            raise AssertionError("the venue did not stop when it was told to") from None
+    assert not complaints, complaints
 
 
 def listen(url: str, **options: Any) -> ClientConnection:

@@ -33,7 +33,7 @@ def home(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (bundle / "model.onnx").write_bytes((source / "model.onnx").read_bytes())
     stated = (source / "bundle.toml").read_text().replace('sampling = "frame"', 'sampling = "frame and leaders"')
     (bundle / "bundle.toml").write_text(stated)
-    text = (root / "vtframe.toml").read_text().replace("[[models]]", LEADER, 1)
+    text = (root / "market.toml").read_text().replace("[[models]]", LEADER, 1)
     text = re.sub(r"duration_s = \d+", "duration_s = 30\ninstruments = 3", text)
     text = text.replace('every = "frame"', 'every = "frame"\nleaders = true')
     (home / "vtframe.toml").write_text(text)

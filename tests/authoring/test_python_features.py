@@ -118,7 +118,7 @@ def register_features():
 def test_check_run_and_plugins_say_which_feature_runs_as_python_where_and_at_what_cost(root: Path, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(LOCAL)
     text = (
-        (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 2")
+        (root / "market.toml").read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 2")
     )
     path = tmp_path / "vtframe.toml"
     path.write_text(

@@ -110,7 +110,7 @@ def test_bench_prints_rows_as_json(root: Path, capsys: pytest.CaptureFixture[str
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["bench", "inference", "--config", str(root / "vtframe.toml"), "--json"])
+        cli.main(["bench", "inference", "--config", str(root / "market.toml"), "--json"])
     told = capsys.readouterr()
     assert stopped.value.code == 0, told.err
     rows = {row.name: row for row in msgspec.json.decode(told.out, type=list[Row])}
@@ -143,6 +143,6 @@ def test_every_recorded_message_goes_through_a_socket_for_each_transport(data: P
 
 def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["bench", "live", "--config", str(root / "vtframe.toml")])
+        cli.main(["bench", "live", "--config", str(root / "market.toml")])
     assert stopped.value.code == 2
     assert "--recording" in capsys.readouterr().err

@@ -42,7 +42,9 @@ def snapshot_at_10(tape: Tape) -> None:
         (SequenceRule.PREVIOUS, [(9, 12, 7)], BookState.LIVE),
         (SequenceRule.PREVIOUS, [(9, 10, 7)], BookState.LIVE),
         (SequenceRule.PREVIOUS, [(15, 17, 10)], BookState.LIVE),  # names the snapshot as its predecessor
-        (SequenceRule.PREVIOUS, [(12, 14, 9)], BookState.GAP),
+        (SequenceRule.PREVIOUS, [(12, 14, 9)], BookState.LIVE),  # nothing changed between 9 and 12, where the snapshot is
+        (SequenceRule.PREVIOUS, [(12, 14, 11)], BookState.GAP),
+        (SequenceRule.PREVIOUS, [(12, 14, -1)], BookState.GAP),
         (SequenceRule.PREVIOUS, [(9, 12, 7), (20, 25, 12)], BookState.LIVE),
         (SequenceRule.PREVIOUS, [(9, 12, 7), (20, 25, 13)], BookState.GAP),
         (SequenceRule.PREVIOUS, [(9, 12, 7), (9, 12, 7)], BookState.GAP),

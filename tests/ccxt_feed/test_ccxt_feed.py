@@ -111,7 +111,7 @@ settings = {settings}
 
 
 def test_a_session_runs_on_it_and_says_what_it_saw(venue: VenueProcess, root: Path, tmp_path: Path) -> None:
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx", "ccxt"]')
     settings = json.dumps(settings_for(venue)).replace('": ', '" = ').replace('": ', '" = ')
     text = re.sub(r"\[feed\]\n.*?\[sampling\]\n", lambda _: CONFIG.format(settings=settings), text, flags=re.DOTALL)

@@ -14,7 +14,7 @@ from vtframe.assemble.trial import try_out
 
 def write(root: Path, folder: Path, settings: str) -> Path:
     """vtframe.toml with settings for its model's backend."""
-    text = (root / "vtframe.toml").read_text().replace('bundle = "models/', f'bundle = "{root}/models/')
+    text = (root / "market.toml").read_text().replace('bundle = "models/', f'bundle = "{root}/models/')
     assert text.count("[[models]]\n") == 1
     path = folder / "vtframe.toml"
     path.write_text(text.replace("[[models]]\n", f"[[models]]\nbackend = {settings}\n"))

@@ -71,7 +71,7 @@ def config(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     shutil.copytree(root / "models" / "embedded_direction", tmp_path / "models" / "embedded_direction")
     path = tmp_path / "vtframe.toml"
-    path.write_text((root / "vtframe.toml").read_text())
+    path.write_text((root / "market.toml").read_text())
     return path
 
 

@@ -237,7 +237,7 @@ def test_options_that_do_not_go_together_are_clear_errors(
 
 def test_the_embedded_market_makes_a_set_too(root: Path, tmp_path: Path) -> None:
     config = tmp_path / "vtframe.toml"
-    config.write_text((root / "vtframe.toml").read_text().replace("duration_s = 1200", "duration_s = 20\nspeed = 0.001"))
+    config.write_text((root / "market.toml").read_text().replace("duration_s = 1200", "duration_s = 20\nspeed = 0.001"))
     rule = LabelRule(kind="triple_barrier", horizon_ms=5_000, upper_bps=0.2, lower_bps=0.2)
     found = make(DataSetWishes(config=config, out=tmp_path / "set.parquet", label=rule))
     assert found.rows > 1_000

@@ -285,7 +285,7 @@ def test_fresh_drops_the_checkpoint(home: Path, tmp_path: Path) -> None:
 
 def test_the_embedded_market_goes_on_from_a_checkpoint_too(root: Path, tmp_path: Path) -> None:
     config = tmp_path / "vtframe.toml"
-    config.write_text((root / "vtframe.toml").read_text().replace("duration_s = 1200", "duration_s = 20"))
+    config.write_text((root / "market.toml").read_text().replace("duration_s = 1200", "duration_s = 20"))
     out, expected = tmp_path / "set.parquet", tmp_path / "expected.parquet"
     asked = [DataSetWishes(config=config, out=path, part_rows=500) for path in (out, expected)]
     stopped(asked[0])

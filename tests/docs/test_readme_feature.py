@@ -52,7 +52,7 @@ def configured(root: Path, folder: Path, *, feature: str = 'use = "bid_concentra
     block = re.search(r"^```python\n(.*?)^```$", (root / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert block is not None
     (folder / "bid_concentration.py").write_text(block[1])
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     text = text.replace('"models/', f'"{root}/models/').replace("duration_s = 1200", f"duration_s = {SECONDS}")
     text = text.replace("[vtframe]", '[vtframe]\nlocal = ["bid_concentration.py"]', 1)
     path = folder / "vtframe.toml"

@@ -37,6 +37,28 @@ def test_classes_stand_beside_the_majority_and_what_the_bundle_says_by_regime(sm
     ], "one volatility for all is no regime worth a line"
 
 
+def test_versions_of_a_swapped_model_stand_each_beside_what_their_own_bundle_says(small_market) -> None:
+    outputs, labels, moves, _ = small_market
+    parts = [Scores(("down", "flat", "up"), (-1.0, 0.0, 1.0)) for _ in range(3)]
+    for scores, part in zip(parts, (slice(None), slice(0, 300), slice(300, None)), strict=True):
+        scores.add(outputs[part], labels[part], moves[part])
+    everything, one, two = (scores.report() for scores in parts)
+    versions = {
+        "1" * 64: one | {"out_of_sample": {"accuracy": 0.111}},
+        "2" * 64: two | {"out_of_sample": {"accuracy": 0.222}},
+    }
+    found = everything | {"out_of_sample": {"accuracy": 0.222}, "versions": versions}
+    lines = [line.split() for line in shown(*quality_tables({"m": {"200": found}})).splitlines()[2:] if line.strip()]
+    assert lines[0][3] == "900"
+    assert [line[:3] for line in lines[2:]] == [
+        ["version", "1" * 12, "300"],
+        ["out", "of", "sample,"],
+        ["version", "2" * 12, "600"],
+        ["out", "of", "sample,"],
+    ]
+    assert [line[-3] for line in lines[3::2]] == ["0.111", "0.222"]
+
+
 def test_moves_have_a_table_of_their_own_and_time_horizons_their_unit(small_market) -> None:
     _, _, moves, _ = small_market
     scores = ValueScores(1.0)

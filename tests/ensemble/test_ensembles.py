@@ -42,7 +42,7 @@ def home(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_stack(home)
     label = read_description(home / MODEL / "bundle.toml").output.label
     config = home / "rows.toml"
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/").replace("seed = 7", "seed = 99")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/").replace("seed = 7", "seed = 99")
     config.write_text(text.replace("duration_s = 1200", "duration_s = 60"))
     rule = LabelRule(kind=label.kind, horizon_rows=label.horizon_rows, threshold_bps=label.threshold_bps)
     run = DataSetRun(DataSetWishes(config=config, out=home / "rows.parquet", label=rule))
@@ -224,7 +224,7 @@ def test_what_does_not_go_together_is_refused(home: Path, rows: RowSet, tmp_path
 @pytest.mark.parametrize("where", ["inline", "thread", "process"])
 def test_an_ensemble_runs_in_a_session_and_parity_holds(root: Path, home: Path, rows: RowSet, where: str) -> None:
     bundle = made(home, rows, f"run_{where}")
-    text = (root / "vtframe.toml").read_text().replace("duration_s = 1200", "duration_s = 20")
+    text = (root / "market.toml").read_text().replace("duration_s = 1200", "duration_s = 20")
     text = text.replace(f'bundle = "models/{MODEL}"', f'bundle = "{bundle.path}"\nname = "{MODEL}"')
     (home / f"{where}.toml").write_text(text.replace('where = "inline"', f'where = "{where}"'))
     session = home / f"session_{where}"
@@ -264,7 +264,7 @@ def mixed(home: Path, rows: RowSet) -> BundleInfo:
 def test_members_of_three_backends_and_two_windows_answer_together_wherever_they_run(
     root: Path, home: Path, rows: RowSet, mixed: BundleInfo, where: str
 ) -> None:
-    text = (root / "vtframe.toml").read_text().replace("duration_s = 1200", "duration_s = 10")
+    text = (root / "market.toml").read_text().replace("duration_s = 1200", "duration_s = 10")
     text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx", "sklearn"]\nlocal = ["window_backend.py"]')
     text = text.replace(f'bundle = "models/{MODEL}"', f'bundle = "{mixed.path}"\nname = "{MODEL}"')
     deadline = f'where = "{where}"\ndeadline_us = 60_000_000'
@@ -297,7 +297,7 @@ def test_commands_open_members_of_local_plugins_that_the_configuration_names(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BundleError, match=r"(?s)needs backend 'window_mean'.*name its file in \[vtframe\] local"):
         EnsembleBackend().open(mixed)
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     (home / "local.toml").write_text(text.replace('plugins = ["onnx"]', 'local = ["window_backend.py"]'))
     done = CliRunner().invoke(model_command, ["verify", str(mixed.path), "--config", str(home / "local.toml"), "--json"])
     assert done.exit_code == 0, done.output

@@ -180,6 +180,7 @@ CASES = {
     "pickled pipeline": Case(pickled, "onnx", fused=True),
     "torch by dynamo": Case(module("Wide", "onnx"), "onnx", fused=True),
     "torch of windows by dynamo": Case(module("Long", "onnx", window=20), "onnx", window=20),
+    "torch of flat windows by dynamo": Case(module("Flat", "onnx", window=5), "onnx", fused=True, window=5),
     "torch of two heads": Case(module("Two", "onnx", **TWO), "onnx", fused=True),
     "torch to torchscript": Case(module("Wide", "torchscript"), "torch"),
     "torchscript by trace": Case(torch_file("trace"), "torch"),

@@ -88,6 +88,16 @@ class Long(nn.Module):
         return torch.softmax(self.out(found[:, -1]), 1)
 
 
+class Flat(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.layers = nn.Sequential(nn.Flatten(1), nn.Linear(35, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    def forward(self, rows):
+        return torch.softmax(self.layers(rows), 1)
+
+
 class Two(Wide):
     def forward(self, rows):
         scores = self.layers(rows)

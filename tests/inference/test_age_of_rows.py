@@ -33,7 +33,7 @@ def played(root: Path, home: Path, rule: str, where: str) -> pd.DataFrame:
     stated = (source / "bundle.toml").read_text().replace('sampling = "frame"', f'sampling = "{rule}"')
     (bundle / "bundle.toml").write_text(stated)
     (home / "quiet.py").write_text((Path(__file__).parent / "quiet_feed.py").read_text())
-    text = (root / "vtframe.toml").read_text().replace('use = "market"', 'use = "quiet"')
+    text = (root / "market.toml").read_text().replace('use = "market"', 'use = "quiet"')
     text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx"]\nlocal = ["quiet.py"]')
     text = re.sub(r"duration_s = \d+", "duration_s = 75\ninstruments = 2", text).replace('every = "frame"', RULES[rule])
     text = text.replace(

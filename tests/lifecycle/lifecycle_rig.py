@@ -44,7 +44,7 @@ def write_version(home: Path, name: str, *, temperature: float = 1.5, **changes:
 
 def configured(root: Path, home: Path, name: str, *changes: tuple[str, str], seconds: float = 900, speed: float = 20) -> Path:
     """The repository's configuration with parts of its text replaced."""
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     for old, new in (("duration_s = 1200", f"duration_s = {seconds}\nspeed = {speed}"), *changes):
         assert old in text
         text = text.replace(old, new)

@@ -47,7 +47,7 @@ def run(root: Path, home: Path, name: str, *changes: tuple[str, str], seconds: f
 def test_an_account_does_not_notice_its_shadows_and_they_trade_as_if_they_were_alone(root: Path, home: Path) -> None:
     plain = run(root, home, "plain", EDGE, RATE)
     both = run(root, home, "both", EDGE, RATE, beside())
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     demo = text[text.index("[[lanes]]") : text.index("[[risk]]")]
     alone = run(root, home, "alone", (demo, ""), RATE, beside(SHADOW.replace("shadow = true\n", "")))
     assert plain["orders"]["approved"] > 3

@@ -120,9 +120,10 @@ def test_what_cannot_take_over_is_refused_with_every_reason_and_changes_nothing(
 RULES = f"""
 [[drift]]
 model = "{MODEL}"
+measure = "ks"
 window = 500
 every = 50
-warn = 12.0
+warn = 0.999
 
 [[drift]]
 model = "{MODEL}"
@@ -145,7 +146,7 @@ def test_rules_on_drift_and_scores_follow_the_version_that_answers(root: Path, h
         name: rig.msgspec.structs.replace(column, edges=tuple(k - 1e6 for k in range(len(column.edges))))
         for name, column in described.input.training.items()
     }
-    metrics = {**described.provenance.metrics, "log_loss": 0.5}
+    metrics = {**described.provenance.metrics, "log_loss": -5.0}  # out of reach: whatever happens is worse by 5 and more
     provenance = rig.msgspec.structs.replace(described.provenance, metrics=metrics)
     rig.write_version(home, "far", input=rig.msgspec.structs.replace(described.input, training=far), provenance=provenance)
     refused: dict[str, str] = {}
@@ -168,20 +169,22 @@ def test_rules_on_drift_and_scores_follow_the_version_that_answers(root: Path, h
     first, second = (load_bundle(home / "models" / name).hash for name in (MODEL, "far"))
     (quality,) = running.report["quality"][MODEL].values()
     assert list(quality["versions"]) == [first, second]
-    assert quality["out_of_sample"]["log_loss"] == quality["versions"][second]["out_of_sample"]["log_loss"] == 0.5
+    assert quality["out_of_sample"]["log_loss"] == quality["versions"][second]["out_of_sample"]["log_loss"] == -5.0
     assert quality["versions"][first]["out_of_sample"]["log_loss"] == described.provenance.metrics["log_loss"]
     assert sum(one["count"] for one in quality["versions"].values()) == quality["count"]
     inputs, scores = (next(iter(one["instruments"].values())) for one in running.report["drift"]["rules"])
     assert inputs["version"] == scores["version"] == second
     assert [one["version"] for one in (*inputs["earlier"], *scores["earlier"])] == [first, first]
-    assert max(inputs["earlier"][0]["most"].values()) < 12 < max(inputs["most"].values())
-    assert scores["now"] > scores["earlier"][0]["now"]
+    assert max(inputs["earlier"][0]["most"].values()) < 0.999 < max(inputs["most"].values())
+    assert scores["earlier"][0]["most"] < 4 < scores["now"]
     judged = [record.verdict for record in JournalReader(running.folder / "journal") if isinstance(record, DriftJudged)]
-    warned = [one for one in judged if one.measure == "psi"]
+    warned = [one for one in judged if one.measure == "ks"]
     assert warned
     assert warned[0].input > told["input"]
     by_version = running.logged().filter([value == second for value in running.logged().column("model_hash").to_pylist()])
     assert warned[0].row == min(by_version.column("row").to_pylist()) + 499
+    told_so = "".join(path.read_text() for path in (running.folder / "log").iterdir())
+    assert "models/far: drift rule 1: rows of trade_imbalance resemble those" in told_so  # 500 rows are too few
 
 
 def test_of_two_commands_at_once_the_second_is_refused(root: Path, home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import numpy as np
 import pytest
@@ -183,3 +184,30 @@ def test_nobody_there_is_told_and_tried_until_somebody_is() -> None:
         )
         desk = Run(venue)(during)
     assert desk.states == [[SYNCING, LIVE, GAP, LIVE]]
+
+
+@pytest.mark.parametrize("transport", ["websockets", "picows"])
+def test_a_session_that_is_too_slow_skips_no_message_and_what_waits_is_metered(transport: str) -> None:
+    def slow(data: bytes) -> None:
+        if left[0]:
+            left[0] -= 1
+            time.sleep(0.01)
+
+    left = [0]
+
+    async def during(run: Run) -> None:
+        run.desk.after = slow
+        await run.right()
+        left[0] = 150
+        await run.until(lambda: not left[0], "slowness over")
+        await run.more(300)
+        await run.right()
+
+    with ScriptedVenue("spot", BOTH) as venue:
+        venue.interval_s = 0.002
+        desk = Run(venue, silence_s=3.0, transport=transport)(during)
+    assert desk.states == [[SYNCING, LIVE]] * 2
+    for symbol in (b"btcusdt", b"ethusdt"):
+        trades = ids(desk, symbol + b"@trade", "t")
+        assert trades == list(range(trades[0], trades[-1] + 1))
+    assert desk.feed.report()["most_unread_bytes"] > 5_000

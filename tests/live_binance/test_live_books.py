@@ -232,6 +232,21 @@ def test_a_missing_trade_makes_the_book_invalid_until_it_starts_anew() -> None:
     assert b"1 messages missing: btcusdt@trade" in desk.notes()[0]
 
 
+def test_trades_that_stop_get_a_new_connection_and_those_that_were_missed_are_a_gap() -> None:
+    async def during(run: Run) -> None:
+        await run.right()
+        await run.until(lambda: any(b"@trade" in data for data in run.desk.messages), "a trade")
+        run.venue.clients[0].mute.add("btcusdt@trade")
+        await run.until(lambda: GAP in run.desk.states[0], "the gap")
+        await run.right()
+
+    with ScriptedVenue("spot", PAIRS["spot"]) as venue:
+        desk = Run(venue, quiet_s=0.5)(during)
+    assert desk.states == [[SYNCING, LIVE, GAP, LIVE], [SYNCING, LIVE]]
+    assert any("btcusdt@trade says nothing" in reason for _, up, reason in desk.connections if not up)
+    assert desk.feed.report()["missing"] > 5
+
+
 @pytest.mark.parametrize("kind", ["depth", "trade", "bookTicker"])
 def test_a_message_that_cannot_be_read_is_a_gap_for_what_it_said_is_lost(kind: str) -> None:
     spoilt: list[str] = []
@@ -257,6 +272,30 @@ def test_a_message_that_cannot_be_read_is_a_gap_for_what_it_said_is_lost(kind: s
     assert len(desk.damage) == 1
 
 
+def test_a_crossed_book_waits_for_a_snapshot_while_the_other_goes_on() -> None:
+    crossed: list[str] = []
+    armed: list[bool] = []
+
+    def cross(client: Client, stream: str, text: str) -> list[str]:
+        if stream == "btcusdt@depth@100ms" and armed and not crossed:
+            message = json.loads(text)
+            message["data"]["b"].append(["150.00", "1.000"])
+            crossed.append(text)
+            return [json.dumps(message, separators=(",", ":"))]
+        return [text]
+
+    async def during(run: Run) -> None:
+        await run.right()
+        armed.append(True)
+        await run.until(lambda: BookState.CROSSED in run.desk.states[0], "crossed")
+        await run.right()
+
+    with ScriptedVenue("spot", PAIRS["spot"]) as venue:
+        venue.on_send = cross
+        desk = Run(venue)(during)
+    assert desk.states == [[SYNCING, LIVE, BookState.CROSSED, LIVE], [SYNCING, LIVE]]
+
+
 def test_a_venue_that_counts_anew_freezes_no_book() -> None:
     async def during(run: Run) -> None:
         await run.right()
@@ -274,6 +313,26 @@ def test_a_venue_that_counts_anew_freezes_no_book() -> None:
 
     with ScriptedVenue("spot") as venue:
         Run(venue)(during)
+
+
+def test_a_snapshot_with_an_id_that_no_diff_reaches_freezes_no_book() -> None:
+    forged = [1]
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        if request.path.endswith("depth") and forged[0]:
+            forged[0] -= 1
+            return web.json_response(venue.snapshot("BTCUSDT") | {"lastUpdateId": 9 * 10**17})
+        return None
+
+    async def during(run: Run) -> None:
+        await run.until(lambda: STALE in run.desk.states[0], "stale")
+        await run.right()
+
+    with ScriptedVenue("spot") as venue:
+        venue.on_request = answer
+        desk = Run(venue)(during)
+    assert desk.states == [[SYNCING, LIVE, STALE, LIVE]]
+    assert b"brings nothing newer than the book" in desk.notes()[0]
 
 
 def test_an_error_of_the_session_ends_the_feed_and_is_raised() -> None:

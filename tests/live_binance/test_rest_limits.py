@@ -143,3 +143,35 @@ def test_a_book_waits_out_the_venues_refusal_and_is_live_afterwards() -> None:
     assert all(later - earlier >= 0.95 for earlier, later in itertools.pairwise(asked))
     assert desk.states == [[BookState.SYNCING, BookState.LIVE]]
     assert sum("left alone for 1 s: Too many requests. (-1003)" in one for one in desk.damage) == 2
+
+
+ODD = (
+    b"garbage\r\n\r\n",
+    b"",
+    b"HTTP/1.1 99999 X\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/other\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 429 X\r\nRetry-After: \xff\xfe\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX-MBX-USED-WEIGHT-1M: 999999999999999999999\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000,
+)
+
+
+@pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))
+def test_what_is_no_http_is_an_error_and_nothing_more(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with RestClient(f"http://127.0.0.1:{port}", Weights(LiveClock(), 1000), timeout_s=5.0) as client:
+                with pytest.raises(RestError):
+                    await client.get("depth", weight=1, most_bytes=1000)
+
+    asyncio.run(main())

@@ -52,7 +52,7 @@ def serving(venue: ScriptedVenue) -> Iterator[ScriptedVenue]:
 
 def configure(root: Path, folder: Path, url: str, *, duration_s: float = 30, speed: float = 5, more: str = "") -> Path:
     """The repository's own configuration, on a market that is now, trading at ``url``."""
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace('plugins = ["onnx"]', f'plugins = ["onnx"]\nlocal = ["{Path(__file__).parent}/live_market.py"]')
     feed = f'[feed]\nuse = "live_market"\nseed = 7\nduration_s = {duration_s}\nspeed = {speed}\n\n'
     text = re.sub(r"\[feed\].*?(?=\[sampling\])", feed, text, flags=re.DOTALL)

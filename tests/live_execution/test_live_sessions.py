@@ -13,7 +13,10 @@ from order_venue import KEY, SECRET, ScriptedVenue
 from sessions import configure, finish, records, report_in, serving, start, wait_for
 
 from vtframe.assemble.decisions import DecisionRun
+from vtframe.assemble.session import Wishes, assemble
 from vtframe.domain import OrderFilled, OrderLost
+from vtframe.errors import JournalWriteError
+from vtframe.journal import JournalWriter
 from vtframe.journal.records import EntriesChanged, OrderApproved, OrderEventArrived, OrderReported
 
 
@@ -202,3 +205,24 @@ def test_no_secret_is_in_anything_that_a_session_leaves_or_prints(
             assert secret.encode() not in data, where
     if not wrong:
         assert any(b"Invalid API-key ***" in data for data in found.values())
+
+
+def test_a_journal_that_does_not_take_a_venues_event_stops_the_session_with_that_error(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = JournalWriter.write
+
+    def full(self: JournalWriter, record: Any) -> None:
+        if isinstance(record, OrderEventArrived):
+            raise JournalWriteError("the journal", "cannot be written: the disk is full")
+        written(self, record)
+
+    monkeypatch.setattr(JournalWriter, "write", full)
+    with serving(ScriptedVenue()) as venue:
+        more = ", stop_timeout_s = 0.5"
+        config = configure(root, tmp_path, venue.url, duration_s=3000, more=more)
+        session = assemble(config, Wishes(folder=tmp_path / "session")).session
+        with pytest.raises(JournalWriteError, match="the disk is full"):
+            session.run()
+        assert len(venue.orders) >= 1
+    assert session.reason.startswith("failed")

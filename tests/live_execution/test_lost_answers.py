@@ -216,7 +216,7 @@ def test_user_data_that_is_silent_on_an_acknowledged_order_is_made_anew() -> Non
         await trader.until(lambda: trader.events(name) == ["OrderAccepted"], "the acknowledgement")
         await trader.until_status(name, S.FILLED)
         assert trader.position == 1
-        assert trader.adapter._link.counts()["reconnects"] == 1
+        assert trader.adapter.report()["reconnects"] == 1
 
     trading(scenario, "usdm")
 
@@ -271,5 +271,48 @@ def test_a_message_that_cannot_be_read_is_followed_by_questions() -> None:
         await venue.push({"e": "executionReport", "E": 1, **body})
         await trader.until_status(name, S.FILLED)
         assert trader.position == 1
+
+    trading(scenario)
+
+
+NESTED = '{"a":' * 100_000 + "1" + "}" * 100_000
+HOSTILE = {
+    "an exponent": {"l": "1e999999"},
+    "a price with an exponent": {"L": "5e999999"},
+    "more decimals than there are": {"L": "50000.123456789"},
+    "a number beyond 64 bits": {"z": "999999999999999999"},
+    "a negative quantity": {"l": "-0.01"},
+    "nothing": {"l": "0"},
+    "not a number": {"l": "nan"},
+    "a fee that is none": {"n": "Infinity", "N": "BNB"},
+    "a long text": {"X": "F" * 10_000},
+    "another type": {"i": "seven"},
+    "more than was ordered": {"z": "0.02"},
+}
+
+
+@pytest.mark.parametrize("damage", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_report_is_read_as_nothing_and_what_is_true_is_asked_for(damage: dict[str, Any]) -> None:
+    async def scenario(venue: ScriptedVenue, trader: Trader) -> None:
+        name = trader.want(1, price=4_990_000)
+        await trader.until_status(name, S.ACCEPTED)
+        order = venue.orders[name]
+        row = venue.trade(order, "0.004", maker=True)
+        await venue.push({"e": "executionReport", "E": 1, **venue.report(order, "TRADE", row), **damage})
+        await trader.until(lambda: trader.position == 0.4, "the fill")
+        assert trader.status(name) is S.PARTIALLY_FILLED
+
+    trading(scenario)
+
+
+@pytest.mark.parametrize("text", [NESTED, "[]", "null", '{"id":', '{"id":{"a":1}}', '{"event":' + NESTED + "}", "\x00"])
+def test_messages_that_are_no_answers_change_nothing(text: str) -> None:
+    async def scenario(venue: ScriptedVenue, trader: Trader) -> None:
+        name = trader.want(1, price=4_990_000)
+        await trader.until_status(name, S.ACCEPTED)
+        for socket in venue.sockets:
+            await socket.send_str(text)
+        trader.cancel(name)
+        await trader.until_status(name, S.CANCELED)
 
     trading(scenario)

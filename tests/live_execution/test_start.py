@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -167,5 +169,43 @@ def test_the_account_is_read_and_kept() -> None:
                 "USDT": "100000",
                 "BTC": "5",
             }
+
+    asyncio.run(play())
+
+
+def test_an_account_that_another_process_trades_is_refused_and_free_once_that_ends() -> None:
+    holder = (
+        "import sys\n"
+        "from vtframe.builtin.binance.execution.account_lock import AccountLock\n"
+        "lock = AccountLock(sys.argv[1]).take()\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+
+    async def play() -> None:
+        async with ScriptedVenue() as venue:
+            name = f"spot {venue.url} {KEY}"
+            command = [sys.executable, "-c", holder, name]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+                assert other.stdout is not None
+                assert await asyncio.to_thread(other.stdout.readline) == "held\n"
+                trader = Trader(venue)
+                with pytest.raises(VtframeError, match=f"traded by another session, process {other.pid}"):
+                    await trader.adapter.open()
+                await trader.adapter.close()
+                other.kill()
+            async with Trader(venue) as trader:
+                await trader.until_status(trader.want(1), OrderStatus.FILLED)
+
+    asyncio.run(play())
+
+
+def test_two_lanes_of_one_session_share_an_account() -> None:
+    async def play() -> None:
+        async with ScriptedVenue() as venue, Trader(venue) as one, Trader(venue) as other:
+            await one.until_status(one.want(1), OrderStatus.FILLED)
+            await other.until_status(other.want(1), OrderStatus.FILLED)
+            assert (one.position, other.position) == (1, 1)
+            await one.until(lambda: one.adapter.report()["foreign"] > 0, "reports of the other's orders")
 
     asyncio.run(play())

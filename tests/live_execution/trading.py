@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Self
 
 import pytest
@@ -14,10 +15,12 @@ from vtframe.api import Strategy
 from vtframe.builtin.binance.execution.adapter import BinanceAdapter
 from vtframe.builtin.binance.known import SPOT, USDM, known_instrument
 from vtframe.domain import Intent, OrderStatus, OrderType, TimeInForce
+from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.journal.records import OrderReported
 
 INSTRUMENTS = {"spot": known_instrument(SPOT, "BTCUSDT"), "usdm": known_instrument(USDM, "BTCUSDT")}
 PATIENCE_S = 10.0
+_TRADERS = count()
 
 
 class Idle(Strategy):
@@ -37,12 +40,17 @@ class Trader:
         settings = {"key": "env:VENUE_KEY", "secret": "env:VENUE_SECRET", "url": venue.url, "stop_timeout_s": 2.0} | settings
         self.adapter = BinanceAdapter(market=market, **settings)
         self.bench = Bench(INSTRUMENTS[market])
+        self.bench.ids = ClientOrderIds(f"t{next(_TRADERS)}")  # a venue may outlive a trader, and finds orders by these names
         self.bench.depth(bids={4_999_900: 10**9}, asks={5_000_100: 10**9})
         self.lane = self.bench.lane(Idle(), self.adapter)
         self.unit = 10 ** INSTRUMENTS[market].quantity_decimals // 100
 
     async def __aenter__(self) -> Self:
-        await self.adapter.open()
+        try:
+            await self.adapter.open()
+        except BaseException:
+            await self.adapter.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,9 +98,8 @@ class Trader:
         while not condition():
             if asyncio.get_running_loop().time() > give_up:
                 states = {name: self.status(name).value for name in self.names()}
-                pytest.fail(
-                    f"{what or 'it'} did not come: {states}, {[self.reasons(one) for one in states]}, failed: {self.lane.failed!r}, {self.venue.refusals}"
-                )
+                reasons = [self.reasons(one) for one in states]
+                pytest.fail(f"{what or 'it'} did not come: {states}, {reasons}, failed: {self.lane.failed!r}")
             await asyncio.sleep(0.005)
 
     async def until_status(self, name: str, status: OrderStatus) -> None:

@@ -22,7 +22,7 @@ from vtframe.assemble.session import Wishes, assemble
 @pytest.fixture
 def config(root: Path, tmp_path: Path) -> Path:
     """The repository's own configuration on a market that lasts, its rows in short segments."""
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text += '\n[[sinks]]\nuse = "parquet"\nsegment_rows = 1500\n'
     path = tmp_path / "vtframe.toml"
     path.write_text(re.sub(r"duration_s = \d+", "duration_s = 36000", text))

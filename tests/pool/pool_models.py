@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from msgspec import Meta
 
 from vtframe.api import BundleError, BundleInfo, Model, ModelBackend
 
-ECHO, RAISE, NAN, SHAPE, KILL, HANG, BOMB, SEGFAULT, SLOW, EXIT = range(10)
+ECHO, RAISE, NAN, SHAPE, KILL, HANG, BOMB, SEGFAULT, SLOW, EXIT, LEAK = range(11)
 
 
 class ScriptedModel:
@@ -55,6 +56,8 @@ class ScriptedModel:
                     time.sleep(0.05)
                 case 9:
                     os._exit(3)
+                case 10:
+                    self.hoard.append(np.ones(1_000_000))
         return answers
 
     def close(self) -> None:
@@ -117,3 +120,47 @@ class SteadyBackend(ScriptedBackend):
 
     def open(self, bundle: BundleInfo) -> Model:
         return SteadyModel(self.sleep_ms)
+
+
+class TroubledModel(SteadyModel):
+    """Answers as a steady one does but for some calls in every life: nan, another shape, an exception. Its lives end in turn:
+    by taking ever more memory, by a segmentation fault, by leaving."""
+
+    def __init__(self, sleep_ms: float, life: int) -> None:
+        super().__init__(sleep_ms)
+        self.life = life
+        self.calls = 0
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        answers = super().predict(batch)
+        self.calls += 1
+        match self.calls:
+            case 3:
+                answers[:, 0] = np.nan
+            case 5:
+                return answers[:, :2]
+            case 7:
+                raise RuntimeError("as it was told")
+            case 9 if self.life % 3 == 0:
+                while True:
+                    self.hoard.append(np.ones(1_000_000))
+                    time.sleep(0.01)
+            case 9 if self.life % 3 == 1:
+                ctypes.string_at(1)
+            case 9:
+                os._exit(3)
+        return answers
+
+
+class TroubledBackend(ScriptedBackend):
+    """Opens any file; ``lives`` is where lives are counted."""
+
+    name = "troubled"
+
+    lives: str = ""
+
+    def open(self, bundle: BundleInfo) -> Model:
+        with Path(self.lives).open("a+") as file:
+            file.write("x")
+            file.flush()
+            return TroubledModel(self.sleep_ms, file.tell() - 1)

@@ -87,6 +87,23 @@ def test_where_the_market_waits_a_lost_worker_costs_the_row_that_it_held_and_no_
     assert sum(pool.executor.deaths.values()) == 1
 
 
+def test_a_worker_that_leaks_between_its_answers_is_put_down_and_its_answers_stand(rig: Make) -> None:
+    pool = rig(instruments=1, memory_mb=900, hang_ms=20_000)
+    limit = time.monotonic() + 60
+    while not pool.executor.deaths:
+        assert time.monotonic() < limit
+        pool.ask(command=models.LEAK, value=2.0)
+        pool.wait()
+    assert pool.executor.deaths == {"took more memory than it may": 1}
+    assert pool.verdicts()["ok"] > 50
+    assert pool.verdicts().get("failed", 0) <= 1
+    pool.wait(lambda: pool.executor.available)
+    pool.ask(value=5.0)
+    pool.wait()
+    assert pool.predictions(Verdict.OK)[-1].outputs[1] == 5.0
+    assert pool.adds_up()
+
+
 def test_a_worker_that_is_stopped_while_it_sleeps_is_put_down(rig: Make) -> None:
     pool = rig(instruments=1, hang_ms=400)
     (pid,) = pool.pids()

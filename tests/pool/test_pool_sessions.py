@@ -29,17 +29,18 @@ def home(root: Path, tmp_path: Path) -> Path:
     shutil.copytree(root / "strategies", tmp_path / "strategies")
     (tmp_path / "pool_models.py").write_text(Path(__file__).with_name("pool_models.py").read_text())
     described = read_description(tmp_path / "models" / "embedded_direction" / "bundle.toml")
-    steady = msgspec.structs.replace(described, name="steady", backend="steady", file="model.txt", files={})
-    write_bundle(tmp_path / "models" / "steady", steady, {"model.txt": b"whole"})
+    for name in ("steady", "troubled"):
+        changed = msgspec.structs.replace(described, name=name, backend=name, file="model.txt", files={})
+        write_bundle(tmp_path / "models" / name, changed, {"model.txt": b"whole"})
     return tmp_path
 
 
 def configured(home: Path, root: Path, name: str, *, seconds: float, model: str, bundle: str = "embedded_direction") -> Path:
-    text = (root / "vtframe.toml").read_text()
+    text = (root / "market.toml").read_text()
     text = text.replace("duration_s = 1200", f"duration_s = {seconds}")
     text = text.replace('where = "inline"\ndeadline_us = 5_000', model)
     text = text.replace('bundle = "models/embedded_direction"', f'bundle = "models/{bundle}"\nname = "embedded_direction"')
-    if bundle == "steady":
+    if bundle != "embedded_direction":
         text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx"]\nlocal = ["pool_models.py"]')
     assert model in text
     assert f"duration_s = {seconds}" in text
@@ -147,9 +148,85 @@ def test_workers_killed_stopped_and_slow_under_a_running_market_cost_answers_and
     assert ParityRun(home / "chaos", predictions=True).run().passed
 
 
+COUNTED = """
+from vtframe.cli.bench.load_parts import PacedMarket
+
+
+class Counting:
+    \"\"\"A sink that knows how many frames came through it.\"\"\"
+
+    def __init__(self, sink):
+        self.sink = sink
+        self.frames = 0
+
+    @property
+    def stopping(self):
+        return self.sink.stopping
+
+    def on_records(self, records):
+        self.before = self.frames
+        self.frames += records.n_frames
+        self.sink.on_records(records)
+
+
+class CountedMarket(PacedMarket):
+    \"\"\"20,000 frames a second in real time, counted.\"\"\"
+
+    name = "counted"
+
+    async def run(self, sink):
+        self.counting = Counting(sink)
+        await super().run(self.counting)
+"""
+
+
+def test_a_slow_model_with_every_fault_under_20_000_frames_a_second_costs_answers_and_no_frame(home: Path, root: Path) -> None:
+    """50 ms a call; nan, a wrong shape, an exception, and lives that end by a memory bomb, a segmentation fault, an exit."""
+    (home / "counted.py").write_text(COUNTED)
+    model = (
+        'where = "process"\noverload = "latest"\nhang_ms = 20_000\nmemory_mb = 700\n'
+        "deadline_us = 10_000_000\nstale_ms = 20_000\n"
+        f'backend = {{ sleep_ms = 50, lives = "{home}/lives" }}'
+    )
+    path = configured(home, root, "faults", seconds=1, model=model, bundle="troubled")
+    text = path.read_text().replace('local = ["pool_models.py"]', 'local = ["pool_models.py", "counted.py"]')
+    text = text.replace('use = "market"', 'use = "counted"\nseconds = 300')
+    path.write_text(text)
+    session = assemble(path, Wishes(folder=home / "faults")).session
+    executor = session.engine.elsewhere.models[0].executor
+    expected = {"took more memory than it may", "was killed by SIGSEGV", "exited with 3"}
+    ended: list[bool] = []
+
+    def end() -> None:
+        limit = time.monotonic() + 100
+        while not expected <= executor.deaths.keys() and time.monotonic() < limit:
+            time.sleep(0.05)
+        ended.append(expected <= executor.deaths.keys())
+        session.engine.stop("seen enough")
+
+    watcher = threading.Thread(target=end)
+    watcher.start()
+    report = session.run().report
+    watcher.join()
+    counts = report["counts"]
+    assert ended == [True], report["workers"]
+    assert adds_up(counts), counts
+    counting = session.feed.counting  # type: ignore[attr-defined]
+    assert counting.before < counts["frames"] <= counting.frames  # the stop came in the middle of the last delivery
+    assert counts["frames"] > 40_000
+    assert counts["predictions"] >= 2
+    assert counts["failed"] >= 3 * 3
+    logged = pq.read_table(home / "faults" / "predictions" / "embedded_direction").to_pandas()
+    assert len(logged) == counts["rows"]
+    assert sorted(logged["row"]) == list(range(counts["rows"]))
+    answered = logged[logged["verdict"] == "ok"][["down", "flat", "up"]]
+    assert answered.notna().all(axis=None)
+    assert logged[logged["verdict"] == "failed"][["down", "flat", "up"]].isna().all(axis=None)
+
+
 def make_trouble(assembled: Assembled, stop: threading.Event) -> None:
     """Kill a worker, stop another, again and again."""
-    (elsewhere,) = assembled.session.engine._elsewhere
+    (elsewhere,) = assembled.session.engine.elsewhere.models
     staff = elsewhere.executor.site.staff
     signals = [signal.SIGKILL, signal.SIGSTOP]
     turn = 0
@@ -168,7 +245,7 @@ def test_a_strategy_sees_that_no_worker_is_there(home: Path, root: Path) -> None
     path = configured(home, root, "gone", seconds=1_000, model=model, bundle="steady")
     assembled = assemble(path, Wishes(folder=home / "gone"))
     engine, (lane, *_) = assembled.session.engine, assembled.session.lanes
-    (elsewhere,) = engine._elsewhere
+    (elsewhere,) = engine.elsewhere.models
     assert lane.view.model_available
     (worker,) = elsewhere.executor.site.staff.workers
     assert worker.process is not None

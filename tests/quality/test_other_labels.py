@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from test_quality import CLASSES, answers, block, bundle, final, market
 
-from vtframe.api import Label
+from vtframe.api import Head, Label
 from vtframe.dataset.labels import LabelRule, label_path, path_of
 from vtframe.inference.quality import PredictionQuality
 from vtframe.inference.regimes import Regimes
@@ -63,6 +63,33 @@ def test_labels_are_those_that_data_sets_have(label: Label, rule: LabelRule, cut
     said = outputs[: known.decided][known.there].argmax(axis=1) - 1
     assert found["accuracy"] == pytest.approx((said == signs).mean())
     assert found["waiting"] == 4_000 - known.decided
+
+
+@pytest.mark.parametrize("kind", ["mid_direction", "mid_move"])
+def test_of_several_heads_the_one_that_the_label_speaks_of_is_scored_as_if_it_were_alone(kind: Any) -> None:
+    meta, outputs = timed(2_000, 5)
+    values = np.random.default_rng(1).normal(size=(2_000, 2)).astype(np.float32)
+    heads = (
+        Head(name="level", kind="regression", outputs=("low", "high")),
+        Head(name="side", outputs=CLASSES),
+        Head(name="move", kind="regression", outputs=("move_bps",)),
+    )
+    label = Label(kind=kind, horizon_rows=5, threshold_bps=0.5 if kind == "mid_direction" else 0.0)
+    moves = (9.0, 9.0, -1.5, 0.0, 1.5, 0.7)
+    names = ("low", "high", *CLASSES, "move_bps")
+    several = labeled(label, classes=names, heads=heads, expected_move_bps=moves, metrics={"accuracy": 0.4, "mae": 2.0})
+    place = slice(2, 5) if kind == "mid_direction" else slice(5, 6)
+    alone = msgspec.structs.replace(several, classes=names[place], heads=(), expected_move_bps=moves[place])
+    everything = np.hstack([values, outputs, values[:, :1]])
+    found = []
+    for info, given in ((several, everything), (alone, everything[:, place])):
+        quality = PredictionQuality({"m": info})
+        quality.predictions(answers(meta["number"], np.ascontiguousarray(given)))
+        quality.rows(block(meta))
+        found.append(final(quality)["m"]["5"])
+    assert found[0] == found[1]
+    assert found[0]["count"] > 1_000
+    assert found[0]["out_of_sample"] == ({"accuracy": 0.4} if kind == "mid_direction" else {"mae": 2.0})
 
 
 def test_a_model_of_moves_has_errors_beside_those_of_answering_zero() -> None:

@@ -34,7 +34,7 @@ LINES = 6_000
 
 def configured(root: Path, folder: Path, name: str, feed: str, sink: str = "") -> Path:
     """vtframe.toml with another feed and a sink."""
-    text = (root / ("btcusdt.toml" if "binance" in name else "vtframe.toml")).read_text()
+    text = (root / ("btcusdt.toml" if "binance" in name else "market.toml")).read_text()
     text = text.replace('"models/', f'"{root}/models/').replace('plugins = ["onnx"]', 'plugins = ["onnx", "redis"]')
     start, end = text.index("[feed]"), text.index("[sampling]")
     path = folder / f"{name}.toml"

@@ -45,7 +45,7 @@ def lines(folder: Path) -> list[tuple[int, Any]]:
 
 @pytest.mark.parametrize("feed", ["market", "recording"])
 def test_what_was_recorded_is_the_same_session_again(root: Path, data: Path, tmp_path: Path, feed: str) -> None:
-    name = {"market": "vtframe.toml", "recording": "btcusdt.toml"}[feed]
+    name = {"market": "market.toml", "recording": "btcusdt.toml"}[feed]
     text = (root / name).read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 200")
     config = tmp_path / name
     config.write_text(text + ALWAYS)
@@ -66,10 +66,7 @@ def test_what_was_recorded_is_the_same_session_again(root: Path, data: Path, tmp
 
 def test_a_session_on_what_can_be_had_again_is_not_recorded_unless_it_is_told_to(root: Path, tmp_path: Path) -> None:
     text = (
-        (root / "vtframe.toml")
-        .read_text()
-        .replace("models/", f"{root}/models/")
-        .replace("duration_s = 1200", "duration_s = 20")
+        (root / "market.toml").read_text().replace("models/", f"{root}/models/").replace("duration_s = 1200", "duration_s = 20")
     )
     config = tmp_path / "vtframe.toml"
     config.write_text(text)

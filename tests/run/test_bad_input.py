@@ -66,7 +66,7 @@ def config(root: Path, tmp_path: Path) -> Path:
     """A copy of the repository's configuration and of its model."""
     shutil.copytree(root / "models" / "embedded_direction", tmp_path / "models" / "embedded_direction")
     path = tmp_path / "vtframe.toml"
-    path.write_text((root / "vtframe.toml").read_text())
+    path.write_text((root / "market.toml").read_text())
     return path
 
 

@@ -20,7 +20,7 @@ SECONDS = 30
 @pytest.fixture
 def config(root: Path, tmp_path: Path) -> Path:
     """The repository's own configuration, on a shorter market."""
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace("min_edge_bps = 0.34", "min_edge_bps = 0")  # so that half a minute sees orders
     path = tmp_path / "vtframe.toml"
     path.write_text(re.sub(r"duration_s = \d+", f"duration_s = {SECONDS}", text))

@@ -18,7 +18,7 @@ from vtframe.journal.records import OrderApproved
 @pytest.fixture
 def config(root: Path, tmp_path: Path) -> Path:
     text = (
-        (root / "vtframe.toml")
+        (root / "market.toml")
         .read_text()
         .replace("models/", f"{root}/models/")
         .replace("min_edge_bps = 0.34", "min_edge_bps = 0")

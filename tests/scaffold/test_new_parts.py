@@ -28,7 +28,7 @@ def pytest_of(folder: Path, file: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("kind", ["feature", "codec", "feed", "strategy", "risk-policy"])
+@pytest.mark.parametrize("kind", ["feature", "codec", "feed", "strategy", "risk-policy", "execution-adapter"])
 def test_what_is_written_passes_its_own_tests(tmp_path: Path, kind: str) -> None:
     result = new(kind, "my_part")
     assert result.exit_code == 0, result.output

@@ -45,7 +45,7 @@ def test_what_is_written_is_installed_by_pip_tested_and_checked_elsewhere(tmp_pa
     assert checked.returncode == 0, checked.stdout + checked.stderr
     found = Counter((one["kind"], one["outcome"]) for one in json.loads(checked.stdout))
     assert found["feature", "kept"] == len(FEATURE_CHECKS)
-    assert found["codec", "kept"] == len(CODEC_CHECKS)
+    assert found["codec", "kept"] == 2 * len(CODEC_CHECKS), "the feed has one, too"
     assert found["feed", "kept"] == len(FEED_CHECKS)
     assert {outcome for _, outcome in found} <= {"kept", "not tried"}
 
@@ -55,7 +55,16 @@ def test_what_is_written_is_installed_by_pip_tested_and_checked_elsewhere(tmp_pa
     assert (own["source"], own["named"], own["loaded"], own["broken"]) == ("vtframe-my-part 0.1.0", True, True, False)
     parts = [part for part in listed["parts"] if part["plugin"] == "my_part"]
     assert {part["kind"] for part in parts} == {kind.replace("-", " ") for kind in KINDS}
-    assert all(part["name"] == "my_part" and part["doc"] for part in parts)
+    assert {part["name"] for part in parts} == {"my_part", "my_part_messages"}
+    assert all(part["doc"] for part in parts)
+
+
+def test_a_feed_brings_its_codec_so_that_its_recordings_can_be_played(tmp_path: Path) -> None:
+    assert new("lean", "feed").exit_code == 0
+    text = (tmp_path / "vtframe-lean" / "vtframe_lean" / "__init__.py").read_text()
+    assert "from vtframe_lean.feed import LeanFeed, LeanFeedCodec" in text
+    assert "def register_codecs() -> Sequence[type[Codec]]:\n    return (LeanFeedCodec,)" in text
+    assert "def register_feeds() -> Sequence[type[Feed]]:\n    return (LeanFeed,)" in text
 
 
 @pytest.mark.parametrize("kinds", [(), ("strategy",), ("risk-policy", "feature", "feature")])

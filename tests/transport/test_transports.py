@@ -7,6 +7,7 @@ import contextlib
 import queue
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
@@ -260,3 +261,73 @@ def test_messages_beyond_what_a_socket_holds_arrive_whole_and_in_order(loop: str
     with asyncio.Runner(loop_factory=None if loop == "asyncio" else uvloop.new_event_loop) as runner:
         runner.run(main())
     assert received == sent
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_on_uvloop_a_socket_has_the_buffer_asked_for_and_tells_what_waits_in_it(library: Library) -> None:
+    go_on: list[asyncio.Event] = []
+
+    async def handler(client: ServerConnection) -> None:
+        await go_on[0].wait()
+        for _ in range(50):
+            await client.send(b"x" * 1000, text=True)
+        await client.wait_closed()
+
+    async def main() -> tuple[int, int, int]:
+        go_on.append(asyncio.Event())
+        inbox = Inbox()
+        async with server(handler) as url:
+            connection = await connect(url, inbox, lambda: 7, library=library, receive_buffer=300_000)
+            sock = connection._socket()  # type: ignore[attr-defined]
+            size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            before = connection.unread()
+            go_on[0].set()
+            await inbox.wait(lambda: len(inbox.messages) == 50)
+            await connection.close()
+            after = connection.unread()
+        return size, before, after
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        size, before, after = runner.run(main())
+    assert size >= 300_000  # Linux doubles what is asked for, up to its limit
+    assert (before, after) == (0, 0)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_bytes_that_nobody_has_read_are_counted(library: Library) -> None:
+    """The server is in a thread, so that it sends while this loop is busy."""
+    sent = threading.Event()
+
+    async def serving(ready: list[str], over: threading.Event) -> None:
+        async def handler(client: ServerConnection) -> None:
+            await client.recv()
+            await client.send(b"x" * 5000, text=True)
+            sent.set()
+            await client.wait_closed()
+
+        async with server(handler) as url:
+            ready.append(url)
+            while not over.is_set():
+                await asyncio.sleep(0.01)
+
+    async def main(url: str) -> int:
+        inbox = Inbox()
+        connection = await connect(url, inbox, lambda: 7, library=library)
+        connection.send("go")
+        assert sent.wait(20)  # this loop stands still meanwhile
+        waiting = connection.unread()
+        await inbox.wait(lambda: bool(inbox.messages))
+        await connection.close()
+        return waiting
+
+    ready: list[str] = []
+    over = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(serving(ready, over)))
+    thread.start()
+    try:
+        while not ready:
+            time.sleep(0.005)
+        assert asyncio.run(main(ready[0])) >= 5000
+    finally:
+        over.set()
+        thread.join(20)

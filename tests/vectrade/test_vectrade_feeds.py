@@ -66,6 +66,7 @@ def test_trades_and_tickers_of_the_socket_come_as_trades_and_quotes() -> None:
     async def script(run: FeedRun) -> None:
         await run.settled()
         await run.step(90)
+        await run.until(lambda: len(run.messages()) == len(run.venue.sent()), "everything came")
 
     run = FeedCase(venue=StreamVenue).direct(script)
     kinds = [int(kind) for records in run.frames() for kind in records.frames["kind"][: records.n_frames]]

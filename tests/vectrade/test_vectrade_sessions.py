@@ -34,7 +34,7 @@ MOCK = ("vectrade", "mock", "--symbol", "BTC-USD", "--symbol", "AAPL")
 
 def configure(root: Path, folder: Path, **feed: str) -> None:
     """The repository's session with another feed."""
-    text = (root / "vtframe.toml").read_text().replace("models/", f"{root}/models/")
+    text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx", "vectrade"]')
     feed = {"key": "env:PLANTED_KEY", **feed}
     text = re.sub(r"\[feed\]\n.*?\[sampling\]\n", lambda _: FEED.format(**feed), text, flags=re.DOTALL)

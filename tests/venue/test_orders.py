@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from venue_process import API_KEY, VenueProcess, listen, sign, wait_for
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from venue_process import API_KEY, VenueProcess, listen, sign
 
 SPOT, USDM = "/api/v3", "/fapi/v1"
 
@@ -289,6 +291,42 @@ def test_a_signature_covers_query_and_body(still: VenueProcess) -> None:
     assert answer.body["code"] == -1102
 
 
+Texts = st.sampled_from(
+    ["BTCUSDT", "BUY", "SELL", "LIMIT", "MARKET", "STOP", "GTC", "true", "0", "1e9", "9" * 600, "-1", "0.01"]
+)
+NAMES = (
+    "side type timeInForce quantity price quoteOrderQty newClientOrderId orderId origClientOrderId recvWindow limit leverage",
+    "reduceOnly triggerPrice algoId clientAlgoId closePosition workingType newOrderRespType",
+)
+Odd = st.dictionaries(st.sampled_from([name for line in NAMES for name in line.split()]), Texts | st.text(max_size=8))
+LINES = (
+    [f"{method} {base}/order" for method in ("POST", "DELETE", "GET") for base in (SPOT, USDM)]
+    + [f"{method} {USDM}/algoOrder" for method in ("POST", "DELETE", "GET")]
+    + [f"GET {SPOT}/myTrades", f"GET {USDM}/openOrders", f"POST {USDM}/leverage", f"GET {SPOT}/depth", f"GET {USDM}/depth"]
+)
+
+
+def test_whatever_a_request_carries_is_answered(still: VenueProcess) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(line=st.sampled_from(LINES), parameters=Odd)
+    def answered(line: str, parameters: dict[str, str]) -> None:
+        answer = still.signed(*line.split(), symbol="BTCUSDT", **parameters)
+        assert answer.status in (200, 400, 429), (line, parameters, answer)
+        assert answer.status == 200 or set(answer.body) == {"code", "msg"}
+
+    answered()
+    still.control("clock", {"advance_ms": 200_000})
+    for base in (SPOT, USDM):
+        still.signed("DELETE", f"{base}/{'openOrders' if base == SPOT else 'allOpenOrders'}", symbol="BTCUSDT")
+    still.signed("POST", f"{USDM}/leverage", symbol="BTCUSDT", leverage=20)
+
+
+def test_a_signature_that_is_no_text_is_refused(still: VenueProcess) -> None:
+    path = f"{SPOT}/account?timestamp={still.now_ms()}&signature=%F0%9F%98%80"
+    answer = still.request("GET", path, headers={"X-MBX-APIKEY": API_KEY})
+    assert (answer.status, answer.body["code"]) == (400, -1022)
+
+
 def test_the_number_of_open_orders_is_limited(still: VenueProcess) -> None:
     price = f"{Decimal(still.best('usdm', 'ETHUSDT')[0]) - 20:.2f}"
     for _ in range(200):
@@ -303,17 +341,15 @@ def test_the_number_of_open_orders_is_limited(still: VenueProcess) -> None:
     assert still.signed("GET", f"{USDM}/openOrders", symbol="ETHUSDT").body == []
 
 
-def test_a_resting_order_is_filled_by_the_flow(venue: VenueProcess) -> None:
-    bid, _ = best(venue, SPOT)
-    order = place(venue, price=bid, quantity="0.001", type="LIMIT_MAKER").body
-    if "code" in order:  # the market moved under it
-        pytest.fail(str(order))
-
-    def state() -> Any:
-        found = venue.signed("GET", f"{SPOT}/order", symbol="BTCUSDT", orderId=order["orderId"]).body
-        return found if found["status"] != "NEW" else None
-
-    filled = wait_for(state, limit_s=60)
-    assert filled["status"] == "FILLED"
-    trades = venue.signed("GET", f"{SPOT}/myTrades", symbol="BTCUSDT", orderId=order["orderId"]).body
+def test_a_resting_order_is_filled_by_the_flow(still: VenueProcess) -> None:
+    bid, _ = best(still, SPOT)
+    order = place(still, price=bid, quantity="0.001", type="LIMIT_MAKER").body
+    found = order
+    for _ in range(600):
+        still.control("clock", {"advance_ms": 500})
+        found = still.signed("GET", f"{SPOT}/order", symbol="BTCUSDT", orderId=order["orderId"]).body
+        if found["status"] != "NEW":
+            break
+    assert found["status"] == "FILLED"
+    trades = still.signed("GET", f"{SPOT}/myTrades", symbol="BTCUSDT", orderId=order["orderId"]).body
     assert [(one["isMaker"], one["price"]) for one in trades] == [(True, bid)]

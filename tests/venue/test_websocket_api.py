@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from venue_process import API_KEY, VenueProcess, listen, sign, sign_ed25519
 from websockets.sync.client import ClientConnection
 
@@ -140,6 +142,39 @@ def test_what_makes_no_sense_is_answered(still: VenueProcess, text: str, status:
         socket.send(text)
         answer = json.loads(socket.recv(timeout=10))
     assert (answer["status"], answer["error"]["code"]) == (status, code)
+
+
+Anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+Methods = st.sampled_from(["order.place", "order.cancel", "order.status", "depth", "session.logon", "exchangeInfo", "x"])
+Names = st.sampled_from(["symbol", "side", "type", "quantity", "price", "limit", "orderId", "apiKey", "timestamp", "signature"])
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+def test_whatever_is_sent_is_answered_and_breaks_nothing(still: VenueProcess, market: str) -> None:
+    with listen(still.urls[market]["ws_api"]) as socket:
+
+        @settings(max_examples=60, deadline=None)
+        @given(
+            request=Anything
+            | st.fixed_dictionaries({"id": Anything, "method": Methods, "params": st.dictionaries(Names, Anything)})
+        )
+        def answered(request: object) -> None:
+            socket.send(json.dumps(request))
+            answer = json.loads(socket.recv(timeout=10))
+            assert answer["status"] in (200, 400, 401, 418, 429)
+            assert ("error" in answer) != ("result" in answer)
+
+        answered()
+    still.control("clock", {"advance_ms": 200_000})  # what it weighed is forgotten
+    assert still.get("/api/v3/ping").status == 200
 
 
 def test_spot_user_data_tells_of_every_step_of_an_order(keyed: VenueProcess) -> None:

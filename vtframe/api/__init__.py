@@ -2,7 +2,7 @@
 
 from vtframe.api.calibration import Calibrator
 from vtframe.api.example_venue import ExampleVenue
-from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink
+from vtframe.api.execution import ApprovedOrder, BookReader, ExecutionAdapter, ExecutionContext, ExecutionSink, OrderSink
 from vtframe.api.feature import BookTop, Delta, Feature, Kernel, Moment, State, Trade, floats, ints
 from vtframe.api.graph import Graph, Node
 from vtframe.api.hooks import ENTRY_POINT_GROUP, hookimpl, hookspec
@@ -90,6 +90,7 @@ __all__ = [
     "NumbersSeen",
     "OrderBook",
     "OrderBookCounts",
+    "OrderSink",
     "Part",
     "PluginError",
     "PredictionBlock",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, Protocol, final
 
 from numpy.typing import NDArray
@@ -55,11 +55,15 @@ class BookReader(Protocol):
         ...
 
 
-class ExecutionSink(Protocol):
-    """Where an adapter reports what the venue says. What a ``live`` adapter reports is a numbered, journalled input, handled
-    before the call returns: it reports in the session's event loop, and never from within ``submit`` or ``cancel``."""
+class OrderSink(Protocol):
+    """Where what becomes of orders is told."""
 
     def on_order_event(self, event: OrderEvent) -> None: ...
+
+
+class ExecutionSink(OrderSink, Protocol):
+    """Where an adapter reports what the venue says. What a ``live`` adapter reports is a numbered, journalled input, handled
+    before the call returns: it reports in the session's event loop, and never from within ``submit`` or ``cancel``."""
 
     def on_entries(self, *, allowed: bool, reason: str = "") -> None:
         """Whether orders that open a position can be sent from here on; they are denied meanwhile, with ``reason``. Orders
@@ -108,6 +112,10 @@ class ExecutionAdapter(Part):
         """What tells the account apart, nothing secret in it; two lanes of one account do not share an instrument. Empty
         where there is none (paper)."""
         return ""
+
+    def report(self) -> Mapping[str, Any]:
+        """What it has to tell of itself, plain data for the report; asked a few times a minute, and at the end."""
+        return {}
 
     def start(self, context: ExecutionContext) -> None:
         raise NotImplementedError

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import msgspec
 
 from vtframe.api import BundleInfo
 from vtframe.assemble.check import Examined, other_rows
-from vtframe.assemble.drift import lost_rules
+from vtframe.assemble.drift import drift_warnings, lost_rules
 from vtframe.assemble.served_models import NextVersion, ServedModels
 from vtframe.clock import Clock
 from vtframe.config import ModelTable
@@ -17,6 +18,8 @@ from vtframe.errors import BundleError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.bundle import load_bundle
 from vtframe.inference.executor import Executor
+
+_log = logging.getLogger("vtframe.lifecycle")
 
 
 class Prepared:
@@ -47,6 +50,8 @@ class NewVersions:
         place of the model, ConfigError or SessionError where it does not open."""
         bundle = load_bundle(folder)
         self._check(self._tables[model.name], model, bundle)
+        for warning in drift_warnings(self._examined.config, {model.name: bundle}):
+            _log.warning("%s: %s", bundle.path, warning)
         version = self._models.next_version(
             model.name, bundle, model.executor, pipeline=self._pipeline, clock=self._clock, log=self._log
         )

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from vtframe.assemble.own_venue import venue_for
 from vtframe.assemble.session import Wishes, assemble
 from vtframe.assemble.trial import warnings
 from vtframe.cli.progress import RunProgress
@@ -28,7 +29,10 @@ from vtframe.cli.summary import print_summary
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), help="1 plays in real time. Default: as fast as possible."
 )
-@click.option("--venue-url", help="Base URL of an embedded venue (vtframe venue): its feed is there, and not at the exchange.")
+@click.option(
+    "--venue-url",
+    help="Base URL of an embedded venue (vtframe venue): the feed and the lanes at an exchange are there instead.",
+)
 @click.option("--session", "folder", type=click.Path(path_type=Path), help="The session's folder; it must not exist yet.")
 @click.option(
     "--deterministic",
@@ -54,20 +58,25 @@ def run(
     second Ctrl-C insists.
     """
     progress = Console(stderr=True, quiet=quiet)
-    wishes = Wishes(
-        recordings=recordings,
-        speed=speed,
-        venue_url=venue_url,
-        folder=folder,
-        deterministic=deterministic,
-        on_compile=lambda message: progress.print(f"[dim]{message}[/]", highlight=False),
-    )
-    assembled = assemble(config, wishes)
-    session = assembled.session
-    for warning in warnings(assembled.examined, session.info.instruments):
-        progress.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
-    with RunProgress(session.look, progress, total=assembled.total):
-        outcome = session.run()
+
+    def announce(message: str) -> None:
+        progress.print(f"[dim]{message}[/]", highlight=False)
+
+    with venue_for(config, venue_url, announce) as at:
+        wishes = Wishes(
+            recordings=recordings,
+            speed=speed,
+            venue_url=at,
+            folder=folder,
+            deterministic=deterministic,
+            on_compile=announce,
+        )
+        assembled = assemble(config, wishes)
+        session = assembled.session
+        for warning in warnings(assembled.examined, session.info.instruments):
+            progress.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
+        with RunProgress(session.look, progress, total=assembled.total):
+            outcome = session.run()
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.report)).decode())
     elif not quiet:

@@ -20,6 +20,7 @@ class Kind(NamedTuple):
     suffix: str  # of its class
     use: str  # how a configuration uses it
     has_laws: bool
+    also: tuple[tuple[str, str, str], ...] = ()  # hook, api and suffix of what else its module gives to a plugin
 
 
 KINDS = {
@@ -39,6 +40,7 @@ KINDS = {
         "Feed",
         '\n[feed]\nuse = "{name}"\nurl = "ws://..."\nsymbols = ["BTC-USD"]\n',
         has_laws=True,
+        also=(("register_codecs", "Codec", "FeedCodec"),),  # so that what the feed recorded can be played
     ),
     "model-backend": Kind(
         "model backend",
@@ -59,6 +61,14 @@ KINDS = {
     "risk-policy": Kind(
         "risk policy", "register_risk_policies", "RiskPolicy", "Policy", '\n[[risk]]\nuse = "{name}"\n', has_laws=False
     ),
+    "execution-adapter": Kind(
+        "execution adapter",
+        "register_execution_adapters",
+        "ExecutionAdapter",
+        "Adapter",
+        '\n[[lanes]]\nmodel = "..."\nexecution = {{ use = "{name}" }}\n',
+        has_laws=False,
+    ),
 }
 
 
@@ -73,10 +83,16 @@ def plugin_files(name: str, kinds: Sequence[Kind]) -> dict[Path, str]:
     distribution = package.replace("_", "-")
     words = [kind.word for kind in kinds]
     listed = " and ".join([", ".join(f"one {word}" for word in words[:-1])] * (len(words) > 1) + [f"one {words[-1]}"])
-    api = sorted([*(kind.api for kind in kinds), "hookimpl"], key=lambda text: (text.islower(), text))
+    given = [(kind, kind.hook, kind.api, _cls(kind, name)) for kind in kinds]
+    given += [(kind, hook, api, _stem(name) + suffix) for kind in kinds for hook, api, suffix in kind.also]
+    api = sorted({"hookimpl", *(one[2] for one in given)}, key=lambda text: (text.islower(), text))
     imports = [f"from vtframe.api import {', '.join(api)}"]
-    imports += sorted(f"from {package}.{_module(kind)} import {_cls(kind, name)}" for kind in kinds)
-    hooks = [f"@hookimpl\ndef {kind.hook}() -> Sequence[type[{kind.api}]]:\n    return ({_cls(kind, name)},)" for kind in kinds]
+    modules = {kind: ", ".join(cls for other, _, _, cls in given if other is kind) for kind in kinds}
+    imports += sorted(f"from {package}.{_module(kind)} import {classes}" for kind, classes in modules.items())
+    hooks = [
+        f"@hookimpl\ndef {hook}() -> Sequence[type[{base}]]:\n    return ({', '.join(c for _, h, _, c in given if h == hook)},)"
+        for hook, base in dict.fromkeys((one[1], one[2]) for one in given)
+    ]
     names = {
         "name": name,
         "package": package,
@@ -127,4 +143,8 @@ def _module(kind: Kind) -> str:
 
 
 def _cls(kind: Kind, name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_")) + kind.suffix
+    return _stem(name) + kind.suffix
+
+
+def _stem(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import numpy as np
 
@@ -20,13 +19,12 @@ from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Pre
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Journal
 from vtframe.engine.meters import Meters
-from vtframe.engine.served_model import Elsewhere, ServedModel, is_here
+from vtframe.engine.served_model import ModelsElsewhere, ServedModel, is_here
 from vtframe.engine.verdicts import NEVER
 from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.age import Arrivals
-from vtframe.inference.distant import Answered, DistantExecutor
-from vtframe.inference.pool.bell import Bell
+from vtframe.inference.distant import Answered
 from vtframe.journal.records import (
     AnswersArrived,
     DriftJudged,
@@ -40,6 +38,8 @@ from vtframe.journal.records import (
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
+_NAMES = 100  # of types of messages that are counted by name: a venue can make up any number of them
+_OTHERS = "other types"
 
 _now = time.perf_counter_ns
 
@@ -76,11 +76,7 @@ class Engine:
         self._pipeline = pipeline
         self._models = tuple(models)
         self._here = tuple(model for model in models if is_here(model))
-        self._elsewhere = tuple(
-            Elsewhere(model, model.executor)
-            for model in models
-            if isinstance(model.executor, DistantExecutor) and not is_here(model)
-        )
+        self.elsewhere = ModelsElsewhere(models)
         self._lanes = tuple(lanes)
         self._clock = clock
         self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
@@ -170,19 +166,19 @@ class Engine:
             self._pipeline.watch.alarms += 1
             return
         if not records.n_frames:
-            self.messages[name] += 1
+            self.messages[name if name in self.messages or len(self.messages) < _NAMES else _OTHERS] += 1
             return
         records.stamp(number=number, ts_recv=ts_recv, connection=connection)
         self._add_decode(_now() - started)
         for index in range(records.n_frames):
             self._apply(records, index, started)
-        if self._elsewhere:  # answers come between two inputs, never within one
+        if self.elsewhere.models:  # answers come between two inputs, never within one
             self.poll()
 
     def on_records(self, records: Records) -> None:
         if self.number >= self.verdict_at:
             self.take_verdicts()
-        if self._elsewhere:
+        if self.elsewhere.models:
             self._on_frames_one_by_one(records)
             return
         count = records.n_frames
@@ -315,44 +311,13 @@ class Engine:
         for instrument in instruments:
             for model in self._here:
                 self._predict(model, instrument, started)
-            for elsewhere in self._elsewhere:
+            for elsewhere in self.elsewhere.models:
                 for settled in elsewhere.executor.submit(instrument, started=started):
                     self._take(elsewhere.model, settled)
 
-    @property
-    def executors(self) -> tuple[DistantExecutor, ...]:
-        """Of the models elsewhere."""
-        return tuple(elsewhere.executor for elsewhere in self._elsewhere)
-
-    @property
-    def bells(self) -> Sequence[Bell]:
-        """Rung when an answer has come from elsewhere, where the engine does not poll for it."""
-        return [elsewhere.executor.done for elsewhere in self._elsewhere if elsewhere.executor.rings]
-
-    @property
-    def spins(self) -> bool:
-        """Whether a model is to be waited for busily."""
-        return any(not elsewhere.executor.rings for elsewhere in self._elsewhere)
-
-    def workers(self) -> dict[str, Any]:
-        """What became of the workers of models elsewhere; for the report."""
-        return {
-            elsewhere.model.name: {
-                "deaths": elsewhere.executor.deaths,
-                "answers_too_late": elsewhere.executor.dropped,
-                "first_failure": elsewhere.executor.first_failure,
-            }
-            for elsewhere in self._elsewhere
-        }
-
-    @property
-    def pending(self) -> int:
-        """Rows that a model was asked about and that nothing has become of yet."""
-        return sum(elsewhere.executor.pending for elsewhere in self._elsewhere)
-
     def poll(self) -> None:
         """Take the answers that have come from elsewhere, each a numbered input; the next one rings, where nobody polls."""
-        for elsewhere in self._elsewhere:
+        for elsewhere in self.elsewhere.models:
             executor = elsewhere.executor
             again = True
             while again:
@@ -361,7 +326,7 @@ class Engine:
 
     def settle(self, seconds: float) -> None:
         """Before the end: wait that long for the answers that are still due, for the log."""
-        for elsewhere in self._elsewhere:
+        for elsewhere in self.elsewhere.models:
             self._arrived(elsewhere.model, elsewhere.executor.drain(seconds, self.number))
 
     def _arrived(self, model: ServedModel, settled: Sequence[Answered]) -> None:

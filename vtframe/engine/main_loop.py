@@ -37,7 +37,7 @@ def run_loop(
         loop = asyncio.get_running_loop()
         beside = [asyncio.create_task(_keep_house(housekeeping))]
         beside += [asyncio.create_task(task) for task in _watchers(engine)]
-        bells: Sequence[Bell] = engine.bells
+        bells: Sequence[Bell] = engine.elsewhere.bells
         for bell in bells:
             loop.add_reader(bell.listening, _hear, bell, engine)
         lifecycle.attach(loop)
@@ -66,9 +66,9 @@ def run_loop(
 
 
 def _watchers(engine: Engine) -> list[Coroutine[Any, Any, None]]:
-    if engine.spins:
+    if engine.elsewhere.spins:
         return [_spin(engine)]
-    return [_watch(engine)] if engine.bells else []
+    return [_watch(engine)] if engine.elsewhere.bells else []
 
 
 def _hear(bell: Bell, engine: Engine) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vtframe.engine.lane import Lane
 from vtframe.engine.prediction_log import PredictionLog
 from vtframe.inference.distant import DistantExecutor
 from vtframe.inference.executor import Executor
+from vtframe.inference.pool.bell import Bell
 
 
 class ServedModel:
@@ -41,6 +43,43 @@ class Elsewhere:
     def __init__(self, model: ServedModel, executor: DistantExecutor) -> None:
         self.model = model
         self.executor = executor
+
+
+class ModelsElsewhere:
+    """Those of a session, and how their answers are waited for."""
+
+    def __init__(self, served: Sequence[ServedModel]) -> None:
+        self.models = tuple(
+            Elsewhere(model, model.executor)
+            for model in served
+            if isinstance(model.executor, DistantExecutor) and not is_here(model)
+        )
+
+    @property
+    def bells(self) -> Sequence[Bell]:
+        """Rung when an answer has come, where the engine does not poll for it."""
+        return [one.executor.done for one in self.models if one.executor.rings]
+
+    @property
+    def spins(self) -> bool:
+        """Whether a model is to be waited for busily."""
+        return any(not one.executor.rings for one in self.models)
+
+    @property
+    def pending(self) -> int:
+        """Rows that a model was asked about and that nothing has become of yet."""
+        return sum(one.executor.pending for one in self.models)
+
+    def workers(self) -> dict[str, Any]:
+        """What became of their workers; for the report."""
+        return {
+            one.model.name: {
+                "deaths": one.executor.deaths,
+                "answers_too_late": one.executor.dropped,
+                "first_failure": one.executor.first_failure,
+            }
+            for one in self.models
+        }
 
 
 def is_here(model: ServedModel) -> bool:

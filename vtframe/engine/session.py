@@ -109,7 +109,7 @@ class Session:
         self.began_ns = 0  # monotonic
         self.lifecycle = lifecycle
         self.headroom = Headroom()
-        self._live = not feed.market_time and not engine.spins  # else it is busy all the time, and means to be
+        self._live = not feed.market_time and not engine.elsewhere.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._recorder = recorder
         self._started = started
@@ -205,7 +205,7 @@ class Session:
             invalid=verdicts[Verdict.INVALID],
             failed=verdicts[Verdict.FAILED],
             overrun=verdicts[Verdict.OVERRUN],
-            pending=self.engine.pending,
+            pending=self.engine.elsewhere.pending,
             intents=sum(lane.intents for lane in lanes),
             orders=sum(lane.orders for lane in lanes),
             fills=sum(lane.fills for lane in lanes),
@@ -243,7 +243,7 @@ class Session:
             wall_seconds=(time.perf_counter_ns() - self.began_ns) / 1e9,
             quality=self.quality.report(),
             drift=self.drift.report(),
-            workers=self.engine.workers(),
+            workers=self.engine.elsewhere.workers(),
             row_log=self.row_log.report(),
             unrealized=self._unrealized(),
             first_prediction_at_ns=self._first_prediction_at_ns(),
@@ -251,8 +251,14 @@ class Session:
             **({} if self._recorder is None else {"recorder": self._recorder.report()}),
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
+            execution=self._adapters(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
+
+    def _adapters(self) -> dict[str, dict[str, Any]]:
+        """By lane, what adapters tell of themselves."""
+        told = {lane.lane_id: dict(lane.adapter.report()) for lane in self.lanes}
+        return {lane: report for lane, report in told.items() if report}
 
     def _unrealized(self) -> dict[str, str]:
         """Gross profit of what is still held, halfway between bid and ask, by settlement currency; decimal text."""

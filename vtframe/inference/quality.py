@@ -7,8 +7,9 @@ move itself. A prediction counts where its row and every row up to the horizon w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,28 +21,49 @@ from vtframe.inference.scored import Scored
 from vtframe.inference.version_scores import VersionScores
 
 Tell = Callable[[str, int, Scored], None]
+_DIRECTIONS: Final = {"down", "flat", "up"}
 
 
 def _ignore(model: str, instrument: int, scored: Scored) -> None:
     """Nobody watches the scores."""
 
 
+class Part(NamedTuple):
+    """The outputs of a bundle that are scored: where they lie, and the bundle as if it had no others."""
+
+    place: slice
+    bundle: BundleInfo
+
+
+def scored_part(bundle: BundleInfo) -> Part | None:
+    """The first head that says what the label asks: probabilities of a direction, or the move itself, in bps."""
+    kind, first = bundle.label.kind, 0
+    for head in bundle.output_heads:
+        place = slice(first, first + len(head.outputs))
+        first = place.stop
+        if kind == "mid_move":
+            fits = len(head.outputs) == 1 and (head.kind == "regression" or not bundle.heads)
+        else:
+            fits = predicts_direction(bundle) and head.kind == "classification" and set(head.outputs) <= _DIRECTIONS
+        if fits:
+            moves = bundle.expected_move_bps[place]
+            return Part(place, msgspec.structs.replace(bundle, classes=head.outputs, expected_move_bps=moves, heads=()))
+    return None
+
+
 def predicts_direction(bundle: BundleInfo) -> bool:
-    """Whether the outputs of ``bundle`` are scored: all of them are probabilities of a direction."""
-    return bundle.label.kind in ("mid_direction", "spread_direction") and set(bundle.classes) <= {"down", "flat", "up"}
-
-
-def _moves(bundle: BundleInfo) -> bool:
-    """Whether its one output is the move itself, in bps."""
-    return bundle.label.kind == "mid_move" and len(bundle.classes) == 1
+    """Whether a head of ``bundle`` is scored as probabilities of a direction."""
+    if bundle.label.kind not in ("mid_direction", "spread_direction"):
+        return False
+    return any(head.kind == "classification" and set(head.outputs) <= _DIRECTIONS for head in bundle.output_heads)
 
 
 class PredictionQuality:
     """Scores every model of ``bundles`` (by name). It takes blocks like a sink, in the row log's thread.
 
     Models that predict neither a direction (classes other than "down", "flat", "up") nor the move of the mid are not scored,
-    nor those whose label is a triple barrier. ``tell`` gets every model's scored predictions, in the order of their rows, those
-    of each version apart.
+    nor those whose label is a triple barrier. Of several heads the first that the label speaks of is. ``tell`` gets every
+    model's scored predictions, in the order of their rows, those of each version apart.
 
     Of a model that was swapped the report has the scores of all predictions, and those of each version beside what its own
     bundle says of itself.
@@ -52,9 +74,7 @@ class PredictionQuality:
     def __init__(self, bundles: Mapping[str, BundleInfo], *, tell: Tell = _ignore) -> None:
         self._rows: dict[int, PastRows] = {}
         self._models = {
-            name: _Pending(name, bundle, tell)
-            for name, bundle in bundles.items()
-            if predicts_direction(bundle) or _moves(bundle)
+            name: _Pending(name, part, tell) for name, bundle in bundles.items() if (part := scored_part(bundle)) is not None
         }
         self._latest = self._compute()
         self._asked = False
@@ -127,7 +147,8 @@ class _Waiting(NamedTuple):
 class _Pending:
     """One model's predictions that wait for their horizon, and the scores of those that have reached it."""
 
-    def __init__(self, name: str, bundle: BundleInfo, tell: Tell) -> None:
+    def __init__(self, name: str, part: Part, tell: Tell) -> None:
+        bundle, self._place = part.bundle, part.place
         label = bundle.label
         self.horizon = str(label.horizon_rows) if label.horizon_ms is None else f"{label.horizon_ms} ms"
         self._name = name
@@ -143,13 +164,15 @@ class _Pending:
         self._missed = 0  # the row was forgotten (or lost) before the prediction came
 
     def know(self, bundle: BundleInfo) -> None:
-        """It may answer from now on."""
-        self._scores.know(bundle)
+        """It may answer from now on, with the same outputs."""
+        part = scored_part(bundle)
+        if part is not None:
+            self._scores.know(part.bundle)
 
     def add(self, instrument: int, meta: NDArray[Any], outputs: NDArray[np.float32], versions: tuple[str, ...]) -> None:
         """Answers: ``meta`` of domain.PREDICTION, and the hashes of the versions that it counts."""
         self._hashes = versions
-        waiting = _Waiting(meta["row"].copy(), meta["version"].copy(), outputs.copy())
+        waiting = _Waiting(meta["row"].copy(), meta["version"].copy(), outputs[:, self._place].copy())
         self._waiting.setdefault(instrument, []).append(waiting)
 
     def first_needed(self, rows: PastRows) -> int:

@@ -24,6 +24,7 @@ from vtframe.testing.verdict import LawBroken
 STOP_S = 5.0  # in which run has to return when it is told to stop
 ALIKE = 5  # levels a side that are compared
 _TURN_S = 0.005
+_NUDGE_S = 0.2
 _NEVER_S = 3600.0
 VenueFactory = Callable[[], ExampleVenue]
 
@@ -153,8 +154,21 @@ class FeedRun:
             await asyncio.sleep(_TURN_S)
 
     async def settled(self) -> None:
-        """Wait until every book (or quote) is live and is the venue's."""
-        await self.until(self.is_settled, "every book is live and equals the venue's")
+        """Wait until every book (or quote) is live and is the venue's. Meanwhile the market goes on now and then: a feed may
+        ask for a picture only once it has heard of a book."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _NUDGE_S
+
+        def settled() -> bool:
+            nonlocal due
+            if self.is_settled():
+                return True
+            if loop.time() > due:
+                self.venue.advance(len(self.instruments))
+                due = loop.time() + _NUDGE_S
+            return False
+
+        await self.until(settled, "every book is live and equals the venue's")
 
     async def step(self, messages: int = 0) -> None:
         """The market goes on by so many messages (by default a few of every instrument), and they arrive."""

@@ -23,8 +23,8 @@ class Change(NamedTuple):
 class ScriptedBook:
     """One instrument at the venue. The same seed makes the same changes; it is never crossed and no side is ever empty."""
 
-    def __init__(self, instrument: Instrument, *, seed: int, mid: int = 10_000) -> None:
-        """``mid`` in ticks."""
+    def __init__(self, instrument: Instrument, *, seed: int, mid: int = 10_000, depth: int = DEPTH) -> None:
+        """``mid`` in ticks, ``depth`` in levels a side that it begins with."""
         self.instrument = instrument
         self.sequence = 1
         self.ts_event = _START_NS
@@ -32,7 +32,8 @@ class ScriptedBook:
         self.asks: dict[int, int] = {}
         self._random = np.random.default_rng(seed)
         self._mid = mid
-        for distance in range(1, DEPTH + 1):
+        self._depth = depth
+        for distance in range(1, depth + 1):
             for side in (1, -1):
                 self._side(side)[self._price(side, distance)] = self._quantity()
 
@@ -41,7 +42,7 @@ class ScriptedBook:
         self.sequence += 1
         self.ts_event += int(self._random.integers(1, 40)) * 1_000_000
         side = 1 if self._random.random() < 0.5 else -1
-        price = self._price(side, int(self._random.integers(1, DEPTH + 4)))
+        price = self._price(side, int(self._random.integers(1, self._depth + 4)))
         levels = self._side(side)
         quantity = 0 if price in levels and len(levels) > 2 and self._random.random() < 0.3 else self._quantity()
         if quantity:

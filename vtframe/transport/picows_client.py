@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +14,8 @@ from typing import Any
 from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
 
 _CLOSE_S = 3.0
+_TURNS = 4  # of the loop, in which a transport sees the end of its socket and is closed
+logging.getLogger("picows").addHandler(logging.NullHandler())  # what it logs of an end is the reason that the receiver hears
 
 
 class PicowsConnection:
@@ -125,6 +128,8 @@ async def connect(
         for one in made:  # picows leaves it open, and its transport with it, which sees this as the end
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         raise
     except (OSError, picows.WSError, TimeoutError) as e:
         raise TransportError(url, f"cannot connect: {e}") from None

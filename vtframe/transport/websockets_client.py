@@ -6,6 +6,8 @@ The library's ``async for`` wakes a task per message; here a message is handed o
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from typing import Any, cast
@@ -35,6 +37,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._protocol = ClientProtocol(parse_uri(url), max_size=limit)
         self._parts: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
         self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # who gave up waiting does not ask
@@ -42,6 +45,8 @@ class WebsocketsConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
+        if transport.get_extra_info("ssl_object") is None:
+            self._descriptor = transport.get_extra_info("socket").fileno()
         request = self._protocol.connect()
         for name, value in self._headers.items():
             request.headers[name] = value
@@ -64,6 +69,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._descriptor = -1  # its number may be another socket's from here on
         protocol = self._protocol
         if protocol.state is not State.CLOSED:
             protocol.receive_eof()
@@ -138,11 +144,20 @@ class WebsocketsConnection(asyncio.Protocol):
             return
         for piece in self._protocol.data_to_send():
             if piece:
-                transport.write(piece)
+                self._write(transport, piece)
             elif transport.can_write_eof() and not transport.is_closing():
                 transport.write_eof()
         if self._protocol.close_expected() and not transport.is_closing() and self._protocol.state is State.CLOSED:
             transport.close()
+
+    def _write(self, transport: asyncio.Transport, piece: bytes) -> None:
+        """Where nothing waits to be written, the kernel has it when this returns: uvloop would keep it until its turn is over,
+        and an order is not to wait for what else is done in that turn."""
+        if self._descriptor >= 0 and not transport.is_closing() and transport.get_write_buffer_size() == 0:
+            with contextlib.suppress(OSError):  # it is full, or gone: the transport waits, or says so
+                piece = piece[os.write(self._descriptor, piece) :]
+        if piece:
+            transport.write(piece)
 
 
 async def connect(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from vtframe.builtin.binance.execution.hosts import TEST_KEY, TEST_SECRET
 from vtframe.errors import InputError
 from vtframe.venue.margin import Margin
 from vtframe.venue.wallet import Wallet
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-TEST_KEY, TEST_SECRET = "vtframe-test-key", "vtframe-test-secret"
 
 
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +75,7 @@ class Account:
         if not self._secret:
             return False
         expected = hmac.new(self._secret, payload.encode(), hashlib.sha256).hexdigest()
-        return hmac.compare_digest(expected, signature.lower())
+        return hmac.compare_digest(expected.encode(), signature.lower().encode())
 
     def tell(self, market: str, event: str, *, is_fill: bool = False) -> None:
         """An event of this account on ``market``."""
@@ -116,6 +114,6 @@ def _verify(key: Ed25519PublicKey, payload: str, signature: str) -> bool:
 
     try:
         key.verify(base64.b64decode(signature, validate=True), payload.encode())
-    except (InvalidSignature, binascii.Error):
+    except (InvalidSignature, ValueError):
         return False
     return True

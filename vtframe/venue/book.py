@@ -86,7 +86,7 @@ class VenueBook:
                 for change_id, deltas in segment.changes:
                     if change_id > update_id:
                         break
-                    _apply(bids, asks, deltas)
+                    apply_deltas(bids, asks, deltas)
                     reached = change_id
                 return reached, bids, asks
         return None
@@ -112,7 +112,8 @@ class VenueBook:
         self._history.append(_Segment(self.update_id, dict(self.bids), dict(self.asks), []))
 
 
-def _apply(bids: Levels, asks: Levels, deltas: Deltas) -> None:
+def apply_deltas(bids: Levels, asks: Levels, deltas: Deltas) -> None:
+    """Change the levels in place."""
     for side, price, quantity in deltas:
         levels = bids if side == Side.BUY else asks
         if quantity:

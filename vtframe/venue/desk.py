@@ -76,7 +76,8 @@ class Desk:
         """The order that a request names by either id; raises Refusal."""
         order: Order | None = None
         if order_id:
-            order = self._orders.get(int(order_id)) if order_id.isascii() and order_id.isdigit() else None
+            is_number = order_id.isascii() and order_id.isdigit() and len(order_id) < 20
+            order = self._orders.get(int(order_id)) if is_number else None
         elif client_order_id:
             order = self._by_client.get((account.name, client_order_id))
         else:

@@ -29,8 +29,6 @@ def check_quantity(listing: Listing, quantity: int, *, is_market: bool) -> None:
         return
     if quantity <= 0:
         raise Refusal(-4003, "Quantity less than or equal to zero.")
-    if quantity < listing.lot:
-        raise Refusal(-4004, "Quantity less than min quantity.")
     if quantity > highest:
         raise Refusal(-4005, "Quantity greater than max quantity.")
 

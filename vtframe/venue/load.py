@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vtframe.venue.book import Deltas, Levels, VenueBook
+from vtframe.venue.book import Deltas, Levels, VenueBook, apply_deltas
 from vtframe.venue.connection import Connection
 from vtframe.venue.faults import Faults
 from vtframe.venue.frame import Message
@@ -85,13 +85,13 @@ class LoadMarket:
     def book_at(self, update_id: int) -> tuple[int, Levels, Levels]:
         """The book after the last change whose id is at most ``update_id``: that id, bids, asks."""
         rounds, within = divmod(update_id - self.first_id, self.growth.ids)
-        book = VenueBook(self.first_id)
-        book.bids, book.asks = dict(self.book[0]), dict(self.book[1])
+        bids, asks, reached = dict(self.book[0]), dict(self.book[1]), self.first_id
         for change_id, levels in self._changes:
             if change_id > self.first_id + within:
                 break
-            book.apply(levels, change_id)
-        return book.update_id + rounds * self.growth.ids, book.bids, book.asks
+            apply_deltas(bids, asks, levels)
+            reached = change_id
+        return reached + rounds * self.growth.ids, bids, asks
 
 
 class Load:

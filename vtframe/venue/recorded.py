@@ -128,6 +128,9 @@ class RecordedEngine:
         fills, self._fills = self._fills, []
         return fills
 
+    def on_entries(self, *, allowed: bool, reason: str = "") -> None:
+        """The paper market takes whatever comes."""
+
     def on_order_event(self, event: OrderEvent) -> None:
         """The paper market's sink."""
         if isinstance(event, OrderAccepted):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +18,7 @@ from vtframe.venue.settings import Settings
 from vtframe.venue.venue import Venue
 
 _GRACE_S = 1.0
+_LOOK_S = 0.5  # between two looks at whether the parent is there
 
 
 def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> None:
@@ -38,7 +41,7 @@ async def _serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) ->
         await runner.cleanup()
         raise InputError(f"port {settings.port}", f"cannot listen on {settings.host}: {e.strerror}") from None
     market = loop.create_task(venue.run())
-    stopping = loop.create_task(stop.wait())
+    stopping = loop.create_task(stop.wait() if settings.parent is None else _orphaned(stop, settings.parent))
     port = runner.addresses[0][1]
     ready(urls(f"http://{settings.host}:{port}"))
     try:
@@ -52,3 +55,10 @@ async def _serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) ->
         for connection in list(venue.hub.connections):
             connection.close(1001)
         await runner.cleanup()
+
+
+async def _orphaned(stop: asyncio.Event, parent: int) -> None:
+    """Until ``stop`` is set, or the process that started this one is gone."""
+    while not stop.is_set() and os.getppid() == parent:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_S)

@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connection_hours: Annotated[float, Meta(gt=0)] = 24.0  # then the venue closes it
     faults: tuple[Fault, ...] = ()
     accounts: tuple[AccountTable, ...] = (TEST_ACCOUNT,)
+    parent: int | None = None  # a process that the venue belongs to, and leaves with
     buffer_bytes: Annotated[int, Meta(ge=65536)] = 8 * 1024 * 1024  # what a client may leave unread
 
 

@@ -33,6 +33,7 @@ class StreamSocket:
         self._hub: Hub = venue.hub
         self._connection = connection
         self._market = market
+        self._loaded = venue.load is not None
         self._kinds = venue.routes[market][route]
         self._listen_keys = venue.listen_keys.get(market) if route == "private" else None
 
@@ -45,7 +46,8 @@ class StreamSocket:
         is_key = self._listen_keys is not None and self._listen_keys.knows(name)
         if is_key or (stream is not None and stream.kind in self._kinds):
             self._connection.heard.append(name)
-            self._hub.subscribe(self._connection, self._market, name)
+            if is_key or not self._loaded:
+                self._hub.subscribe(self._connection, self._market, name)
 
     def unsubscribe(self, name: str) -> None:
         if name in self._connection.streams:

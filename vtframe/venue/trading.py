@@ -106,7 +106,7 @@ def position_mode(_: Asked) -> Any:
 def change_leverage(asked: Asked) -> Any:
     """Of the whole account; the answer names the instrument asked for."""
     text = asked.parameters.get("leverage", "")
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= 125:
+    if not text.isascii() or not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= 125:
         raise Refusal(-4028, f"Leverage {text} is not valid")
     asked.owner.margin.leverage = int(text)
     return {"leverage": int(text), "maxNotionalValue": "1000000000", "symbol": asked.place.listing.symbol}

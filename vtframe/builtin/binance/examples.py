@@ -68,4 +68,9 @@ _COINM = (
     ),
     b'{"e":"trade","E":1723161600041,"T":1723161600040,"s":"BTCUSD_PERP","t":12,"p":"61748.9","q":"5","X":"MARKET","m":false}',
 )
-MESSAGES = (*_SPOT, *_USDM, *_COINM, b'{"result":null,"id":1}')
+_OURS = (  # what a live feed adds (notes.py)
+    b'{"stream":"btcusdt@note","data":{"e":"vtframe.note","venue":"binance_spot","symbol":"BTCUSDT","state":"stale","reason":"silent"}}',
+    b'{"stream":"btcusdt@depthSnapshot","data":' + _SPOT[0] + b"}",
+    b'{"stream":"btcusd_perp@depthSnapshot","data":' + _COINM[0] + b"}",
+)
+MESSAGES = (*_SPOT, *_USDM, *_COINM, *_OURS, b'{"result":null,"id":1}')

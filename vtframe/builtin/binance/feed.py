@@ -49,7 +49,9 @@ class BinanceFeed(Feed):
     transport: Literal["websockets", "picows"] = "websockets"
     redundant: Annotated[bool, Meta(description="every connection twice: the first copy of a message wins")] = False
     silence_s: Annotated[Seconds, Meta(description="a depth stream that says nothing for so long is stale")] = 10.0
-    quiet_s: Annotated[Seconds, Meta(description="a connection that says nothing for so long is replaced")] = 60.0
+    quiet_s: Annotated[
+        Seconds, Meta(description="the connection of another stream that says nothing for so long is replaced")
+    ] = 60.0
     first_s: Annotated[Seconds, Meta(description="an acknowledged stream that says nothing for so long is told")] = 15.0
     connect_s: Annotated[Seconds, Meta(description="to connect and have every stream acknowledged")] = 10.0
     reconnect_s: Annotated[Seconds, Meta(description="before the next attempt; twice as long after each")] = 0.25

@@ -106,6 +106,7 @@ class Keeper:
             return line
         await self._overlap(line, fresh)
         self.renewals += 1
+        self._back_off.reset()
         line.give_up(f"replaced by connection {fresh.number}: {line.renew}")
         self.line = fresh
         return fresh

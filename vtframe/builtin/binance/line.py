@@ -16,7 +16,8 @@ _HEAD: Final = len(b'{"stream":"')
 _CHUNK: Final = 50  # streams asked for in one message
 _LONGEST_NAME: Final = 100
 _LONGEST_ANSWER: Final = 1 << 16  # bytes
-_MOST_HELD: Final = 10_000  # messages of a stream that wait for another connection
+_MOST_HELD: Final = 1_000  # messages of a stream that wait for another connection
+_LARGEST_HELD: Final = 1 << 16  # bytes of one
 
 
 class _Error(msgspec.Struct):
@@ -181,7 +182,10 @@ class Line:
     def _hold(self, tap: Tap, data: bytes, ts_recv: int) -> None:
         if tap.held is not None:
             tap.held.append((data, ts_recv))
-            self._try_join(tap)
+            if len(data) > _LARGEST_HELD:
+                self.release(tap)
+            else:
+                self._try_join(tap)
 
     def _try_join(self, tap: Tap) -> bool:
         """Whether nothing is held any more."""
@@ -219,7 +223,7 @@ class Line:
         taps = self._asked.pop(answer.id, None) if isinstance(answer.id, int) else None
         if answer.error is not None or answer.code is not None:
             error = answer.error or _Error(answer.code or 0, answer.msg)
-            self._refusal = f"{error.msg} ({error.code})"
+            self._refusal = f"{error.msg[:200]} ({error.code})"
         elif taps is not None:
             for tap in taps:
                 tap.carried = True

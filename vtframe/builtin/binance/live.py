@@ -7,7 +7,6 @@ done (snapshots, connecting, watching) is done beside it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -18,19 +17,19 @@ import numpy as np
 
 from vtframe.api import Clock, FeedSink
 from vtframe.builtin.binance.back_off import BackOff
-from vtframe.builtin.binance.exchange_info import InfoError, Listed, differences, read_info
+from vtframe.builtin.binance.exchange_info import Listed
+from vtframe.builtin.binance.instrument_watch import InstrumentWatch
 from vtframe.builtin.binance.keeper import Keeper, Times
 from vtframe.builtin.binance.line import Line, Tap
 from vtframe.builtin.binance.notes import note
 from vtframe.builtin.binance.places import Market, Place
-from vtframe.builtin.binance.rest import LARGE, RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError, Weights
 from vtframe.builtin.binance.resync import Resync, last_update_id
 from vtframe.builtin.binance.silence import SilenceTimes, SilenceWatch
 from vtframe.builtin.binance.streams import Stream
 from vtframe.domain import BookState, Instrument
 from vtframe.transport import Library
 
-_log = logging.getLogger(__name__)
 _TURN_S: Final = 0.02  # between two looks at whether the session wants to stop
 _PROBE_LEVELS: Final = 5
 _AT_ONCE: Final = 8  # snapshots that are asked for at the same time
@@ -82,8 +81,15 @@ class LiveMarket:
         self._settings = settings
         self._clock = clock
         self._generator = generator
-        self._listed = dict(listed)
         self.client = RestClient(place.rest, weights, timeout_s=settings.request)
+        self._instrument_watch = InstrumentWatch(
+            market,
+            self.client,
+            listed,
+            every_s=settings.refresh,
+            changed=lambda where, problem: self._tell(self._sink.on_damage, where, problem),
+            failed=self._failed,
+        )
         self.watch = SilenceWatch(streams, settings.silence, self)
         self._keepers: list[Keeper] = []
         self.resyncs: list[Resync] = []
@@ -109,7 +115,7 @@ class LiveMarket:
             for main in (*(keeper.run() for keeper in self._keepers), *(one.run() for one in self.resyncs)):
                 self._begin(main)
             self._begin(self._watch())
-            self._begin(self._refresh())
+            self._begin(self._instrument_watch.run())
             try:
                 async with asyncio.timeout(settings.duration) as until:
                     while not sink.stopping and self._failure is None:
@@ -125,6 +131,7 @@ class LiveMarket:
     def report(self) -> dict[str, Any]:
         """Numbers for report.json."""
         trips = np.array(self.round_trips or [0], np.int64)
+        shares = np.array([share for one in self.resyncs for share in one.shares] or [np.nan])
         return {
             "connections": self._lines,
             "reconnects": sum(keeper.reconnects for keeper in self._keepers),
@@ -139,6 +146,11 @@ class LiveMarket:
                 "synced": sum(one.synced for one in self.resyncs),
                 "too_old": sum(one.too_old for one in self.resyncs),
                 "round_trip_ns": {"p50": int(np.median(trips)), "max": int(trips.max())},
+                "gap_to_live_in_round_trips": {
+                    "count": int(np.isfinite(shares).sum()),
+                    "p50": _plain(np.median(shares)),
+                    "p99": _plain(np.percentile(shares, 99)),
+                },
             },
             "rest": {
                 "requests": self.client.requests,
@@ -204,9 +216,13 @@ class LiveMarket:
 
     # What the watch finds.
 
-    def on_stale(self, stream: Stream, seconds: float) -> None:
+    def is_ahead(self, stream: Stream) -> bool:
+        index = stream.instrument
+        return self._books.update_id(index) > stream.last and self._books.state(index) is BookState.LIVE
+
+    def on_stale(self, stream: Stream, problem: str) -> None:
         stream.base = stream.frames  # only a message proves that it is back
-        self._lose(stream.instrument, "stale", f"silent: {stream.name} for {seconds:.1f} s", _OURS)
+        self._lose(stream.instrument, "stale", problem, _OURS)
         limit = int(self._settings.silence.depth * 1e9)
         now = self._clock.monotonic_ns()
         for keeper in self._keepers:
@@ -214,9 +230,15 @@ class LiveMarket:
             if line is None or line.over or stream.name.encode() not in line.taps:
                 continue
             if any(now - tap.moved_ns < limit for tap in line.taps.values() if tap.stream is not stream):
-                line.ask_to_renew(f"{stream.name} is silent")
+                line.ask_to_renew(problem)
             else:
                 line.give_up("silent", stale=True)
+
+    def on_quiet(self, stream: Stream) -> None:
+        for keeper in self._keepers:
+            line = keeper.line
+            if line is not None and not line.over and stream.name.encode() in line.taps:
+                line.ask_to_renew(f"{stream.name} says nothing")
 
     def on_silent(self, line: Line, tap: Tap, seconds: float) -> None:
         name = tap.stream.name
@@ -230,7 +252,7 @@ class LiveMarket:
             try:
                 body = await self._snapshot(symbol, _PROBE_LEVELS)
             except RestError as e:
-                self.failures[f"probe: {_NUMBERS.sub('N', e.problem)}"] += 1
+                self.failures[f"probe: {_NUMBERS.sub('N', e.problem.partition(':')[0])}"] += 1
                 return
             live = self._books.state(stream.instrument) is BookState.LIVE
             if live and last_update_id(body) == self._books.update_id(stream.instrument):
@@ -278,6 +300,7 @@ class LiveMarket:
             deliver=lambda data: self._deliver(data, self._clock.now_ns(), _OURS),
             failed=lambda problem: self._failed(instrument.instrument_id, f"no snapshot: {problem}"),
             back_off=BackOff(self._generator, first_s=settings.snapshot_first, most_s=settings.snapshot_most),
+            now_ns=self._clock.monotonic_ns,
         )
 
     async def _snapshot(self, symbol: str, levels: int) -> bytes:
@@ -308,7 +331,7 @@ class LiveMarket:
         self._alarms = self._books.alarms
         if self._books.state(stream.instrument) is BookState.LIVE:
             self._lose(stream.instrument, "gap", f"refused: a message of {stream.name}", connection)
-        self.resyncs[stream.instrument].wake()
+        self.resyncs[stream.instrument].wake(gap=True)
 
     def _lose(self, index: int, state: Literal["gap", "stale"], reason: str, connection: int) -> None:
         """A book cannot be trusted from here on: the session hears it as a message among the others."""
@@ -355,20 +378,6 @@ class LiveMarket:
             self.most_unread = max(self.most_unread, *(line.unread for line in lines), 0)
             self.watch.look(self._clock.monotonic_ns(), lines)
 
-    async def _refresh(self) -> None:
-        """Look at the instruments again, from time to time: what changes is told, and takes effect at the next start."""
-        while True:
-            await asyncio.sleep(self._settings.refresh)
-            try:
-                body = await self.client.get("exchangeInfo", weight=self._market.info_weight, most_bytes=LARGE)
-                info = await asyncio.to_thread(read_info, self._market, body, list(self._listed))
-            except (RestError, InfoError) as e:
-                self._failed("exchangeInfo", f"instruments not refreshed: {e}")
-                continue
-            for symbol, change in differences(self._listed, info).items():
-                self._tell(self._sink.on_damage, f"{symbol}@{self._market.venue}", f"instrument changed: {change}")
-            self._listed.update(info.listed)
-
     async def _stop(self) -> None:
         self._stopped = True
         for task in self._tasks:
@@ -378,3 +387,7 @@ class LiveMarket:
         for line in lines:
             line.give_up("the session stops")
         await asyncio.gather(*(line.closed() for line in lines), return_exceptions=True)
+
+
+def _plain(share: np.floating[Any]) -> float | None:
+    return None if np.isnan(share) else round(float(share), 3)

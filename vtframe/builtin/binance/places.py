@@ -113,14 +113,23 @@ PLACES: Final[dict[str, dict[str, Place]]] = {
 }
 
 
+EMBEDDED: Final = "embedded"
+"""A venue that the session starts and whose address it puts in the place of this word."""
+_NOWHERE: Final = "http://127.0.0.1:9"  # until it has: nobody listens there
+
+
 def find_place(url: str, market: MarketName) -> Place:
-    """The place that ``url`` names: "live", "testnet", or the base URL of an embedded venue. Raises ConfigError."""
+    """The place that ``url`` names: "live", "testnet", "embedded", or the base URL of an embedded venue. Raises ConfigError."""
     if url in PLACES:
         return PLACES[url][market]
+    if url == EMBEDDED:
+        url = _NOWHERE
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        problem = f"found {url!r}, expected {', '.join(map(repr, PLACES))} or the base URL of a venue (http://HOST:PORT)"
-        raise ConfigError(Fault(key="url", problem=problem, hint=nearest(url, PLACES)))
+        problem = (
+            f"found {url!r}, expected {', '.join(map(repr, (*PLACES, EMBEDDED)))} or the base URL of a venue (http://HOST:PORT)"
+        )
+        raise ConfigError(Fault(key="url", problem=problem, hint=nearest(url, (*PLACES, EMBEDDED))))
     base = url.rstrip("/")
     sockets = ("wss" if parts.scheme == "https" else "ws") + base[len(parts.scheme) :] + f"/{market}"
     routes = set(MARKETS[market].routes.values())

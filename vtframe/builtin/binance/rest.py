@@ -109,7 +109,7 @@ class RestClient:
         url = f"{self._root}/{path}"
         self.requests += 1
         try:
-            async with self._session.get(url, params=parameters) as answer:
+            async with self._session.get(url, params=parameters, allow_redirects=False) as answer:
                 self.weights.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
                 body = await _read(answer, most_bytes)
                 if answer.status in (_LIMITED, _BANNED):
@@ -117,7 +117,7 @@ class RestClient:
                     raise self._failed(url, f"asked too often; left alone for {seconds:g} s", answer.status, body)
                 if answer.status != 200:
                     raise self._failed(url, f"answered {answer.status}", answer.status, body)
-        except (aiohttp.ClientError, OSError, TimeoutError) as e:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as e:  # ValueError: headers that are none
             self.failures[type(e).__name__] += 1
             raise RestError(url, f"no answer: {str(e) or type(e).__name__}") from None
         if body is None:

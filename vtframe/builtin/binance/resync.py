@@ -46,11 +46,15 @@ class Resync:
         deliver: Callable[[bytes], None],
         failed: Callable[[str], None],
         back_off: BackOff,
+        now_ns: Callable[[], int],
     ) -> None:
         self.instrument = instrument
         self.depth = next(stream for stream in streams if stream.kind == "depth")
         self.too_old = 0  # snapshots that would have left a hole
         self.synced = 0  # times that the book became live
+        self.shares: list[float] = []  # from a gap to a live book, in round trips of its snapshot; the newest 1,000
+        self._gap_ns: int | None = None  # monotonic: when a gap was seen that one snapshot may mend
+        self._now = now_ns
         self._index = index
         self._streams = streams
         self._rule = SequenceRule.NEXT if instrument.venue == SPOT else SequenceRule.PREVIOUS
@@ -61,8 +65,10 @@ class Resync:
         self._back_off = back_off
         self._wake = asyncio.Event()
 
-    def wake(self) -> None:
-        """The book may need a snapshot, or may get one now."""
+    def wake(self, *, gap: bool = False) -> None:
+        """The book may need a snapshot, or may get one now. ``gap``: its own frames have just said so."""
+        if gap and self._gap_ns is None and not self.live:
+            self._gap_ns = self._now()
         self._wake.set()
 
     @property
@@ -84,11 +90,14 @@ class Resync:
 
     async def _once(self) -> bool:
         """Ask for a snapshot and hand it on; whether there is nothing more to do."""
+        asked_ns = self._now()
         try:
             body = await self._get(self.instrument.symbol)
         except RestError as e:
+            self._gap_ns = None
             self._failed(e.problem)
             return False
+        round_trip = self._now() - asked_ns
         if self.live or not self.ready:
             return True
         at = last_update_id(body)
@@ -96,10 +105,14 @@ class Resync:
         whole = at >= self.depth.last if waiting is None else joins(self._rule, at, *waiting)
         if at != NO_ID and not whole:
             self.too_old += 1
+            self._gap_ns = None
             return False
         self._deliver(snapshot_envelope(self.instrument.symbol, body))
         if not self.live:
             return False
         self.synced += 1
         self._back_off.reset()
+        if self._gap_ns is not None:
+            self.shares = [*self.shares[-999:], (self._now() - self._gap_ns) / round_trip]
+            self._gap_ns = None
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vtframe.api import BookReader, Clock, ExecutionSink
+from vtframe.api import BookReader, Clock, OrderSink
 from vtframe.builtin.paper.liquidity import Liquidity
 from vtframe.builtin.paper.queue import Level, Resting
 from vtframe.builtin.paper.rules import refusal
@@ -43,7 +43,7 @@ class PaperMarket:
     """Matches one lane's orders of one instrument. Quantities and prices are fixed point."""
 
     def __init__(
-        self, index: int, instrument: Instrument, *, books: BookReader, sink: ExecutionSink, clock: Clock, proportional: bool
+        self, index: int, instrument: Instrument, *, books: BookReader, sink: OrderSink, clock: Clock, proportional: bool
     ) -> None:
         self._index = index
         self._instrument = instrument

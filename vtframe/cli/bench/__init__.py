@@ -17,7 +17,7 @@ GROUPS = ("data", "inference", "live", "load", "memory")
 
 @click.command()
 @click.argument("group", type=click.Choice(GROUPS), required=False)
-@click.option("--config", type=click.Path(path_type=Path), default="vtframe.toml", show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), default="market.toml", show_default=True)
 @click.option(
     "--recording",
     "recordings",
@@ -57,12 +57,13 @@ def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Ca
 
         yield from inference.run(config, say)
     if group in (None, "live"):
-        from vtframe.cli.bench import live, socket, transport  # noqa: PLC0415
+        from vtframe.cli.bench import live, socket, tick_to_order, transport  # noqa: PLC0415
         from vtframe.cli.bench.material import Material  # noqa: PLC0415
 
         yield from transport.run(say)
         if recordings:
             yield from socket.run(Material(recordings), say)
+            yield from tick_to_order.run(recordings, say)
         if recordings or group == "live":
             yield from live.step(config, recordings, say)
         yield from live.start(config, say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -52,9 +52,11 @@ def run_fused(backend: ModelBackend, say: Callable[[str], None]) -> Iterator[Row
             runtime.close()
 
 
-def network_bundle(path: Path) -> BundleInfo:
-    """The network as a bundle in folder ``path``; needs the package onnx."""
-    return write_bundle(path, _describe(), {"model.onnx": _network((_WIDTH, 64, 32, 3))})
+def network_bundle(path: Path, features: Sequence[InputFeature] | None = None) -> BundleInfo:
+    """The network as a bundle in folder ``path``, on 32 columns or on those of ``features``; needs the package onnx."""
+    described = _describe() if features is None else _describe(tuple(features))
+    width = sum(len(feature.columns) for feature in described.input.features)
+    return write_bundle(path, described, {"model.onnx": _network((width, 64, 32, 3))})
 
 
 def _calls(name: str, fused: FusedModel, runtime: Model, rows: NDArray[Any]) -> Iterator[Row]:
@@ -114,7 +116,7 @@ def _network(sizes: tuple[int, ...]) -> bytes:
         nodes.append(helper.make_node("Gemm", [last, f"w{k}", f"b{k}"], [f"g{k}"]))
         nodes.append(helper.make_node("Relu" if k < len(sizes) - 2 else "Softmax", [f"g{k}"], [f"a{k}"]))
         last = f"a{k}"
-    return _model(nodes, weights, last)
+    return _model(nodes, weights, last, width=sizes[0])
 
 
 def _forest() -> bytes:
@@ -147,18 +149,20 @@ def _forest() -> bytes:
     return _model([node], [], "y")
 
 
-def _model(nodes: list[Any], weights: list[Any], output: str) -> bytes:
+def _model(nodes: list[Any], weights: list[Any], output: str, *, width: int = _WIDTH) -> bytes:
     from onnx import TensorProto, helper  # noqa: PLC0415
 
-    entered = helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", _WIDTH))
+    entered = helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", width))
     answered = helper.make_tensor_value_info(output, TensorProto.FLOAT, ("n", len(_CLASSES)))
     graph = helper.make_graph(nodes, "bench", [entered], [answered], weights)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-def _describe() -> Description:
-    features = tuple(InputFeature(use=f"f{k}", label=f"f{k}", columns=(f"f{k}",)) for k in range(_WIDTH))
+_FEATURES: Final = tuple(InputFeature(use=f"f{k}", label=f"f{k}", columns=(f"f{k}",)) for k in range(_WIDTH))
+
+
+def _describe(features: tuple[InputFeature, ...] = _FEATURES) -> Description:
     output = Output(
         classes=_CLASSES, label=Label(horizon_rows=1), expected_move_bps=(0.0, 0.0, 0.0), variance_bps2=1.0, horizon_ns=1
     )

@@ -115,7 +115,9 @@ def _session(folder: Path, text: str, name: str, *, milliseconds: float, kill: b
     path.write_text(text.replace("MILLISECONDS", f"{milliseconds}"))
     session = assemble(path, Wishes(folder=folder / name, builtin=_PARTS)).session
     done = threading.Event()
-    trouble = threading.Thread(target=_trouble, args=(session.engine.executors, done), daemon=True)
+    trouble = threading.Thread(
+        target=_trouble, args=([one.executor for one in session.engine.elsewhere.models], done), daemon=True
+    )
     if kill:
         trouble.start()
     try:

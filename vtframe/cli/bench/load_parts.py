@@ -11,10 +11,12 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from vtframe.api import BundleInfo, Feed, FeedSink, Model, ModelBackend, hookimpl
+from vtframe.api import BookWatch, BundleInfo, Feed, FeedSink, LaneView, Model, ModelBackend, Strategy, hookimpl
 from vtframe.builtin.market.feed import EmbeddedMarket
+from vtframe.builtin.recorded.feed import RecordedFeed
 from vtframe.clock import LiveClock
-from vtframe.domain import FrameKind, Records
+from vtframe.domain import FrameKind, Intent, Prediction, Records
+from vtframe.errors import InvariantError
 
 
 class PacedMarket(EmbeddedMarket):
@@ -79,6 +81,73 @@ class SteadyMarket(EmbeddedMarket):
             await asyncio.sleep(0)
 
 
+class PacedRecording(RecordedFeed):
+    """Recorded messages as a live feed would bring them, ``messages_per_s`` of them: stamped now, in an event loop that polls,
+    so that whatever else is due (a venue's answers) has its turn between two."""
+
+    name = "bench_paced_recording"
+    market_time: ClassVar[bool] = False
+
+    messages_per_s: Annotated[int, Meta(ge=1)] = 5_000
+
+    async def run(self, sink: FeedSink) -> None:
+        taken: list[bytes] = []
+        await super().run(_Keeper(taken))
+        now_ns, now = LiveClock().now_ns, time.perf_counter
+        began, step = now(), 1 / self.messages_per_s
+        for number, data in enumerate(taken):
+            while now() < began + number * step:
+                await asyncio.sleep(0)
+            if sink.stopping:
+                return
+            sink.on_message(data, now_ns())
+
+
+class _Keeper:
+    """A sink that keeps messages."""
+
+    stopping = False
+
+    def __init__(self, taken: list[bytes]) -> None:
+        self._taken = taken
+
+    @property
+    def books(self) -> BookWatch:
+        raise InvariantError("a recording looks at no book")
+
+    def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+        self._taken.append(bytes(data))
+
+    def on_records(self, records: Records) -> None:
+        raise InvariantError("these recordings have no messages")
+
+    def on_damage(self, where: str, problem: str) -> None:
+        raise InvariantError(f"{where}: {problem}")
+
+    def on_connection(self, connection: int, *, up: bool, reason: str = "") -> None:
+        """Nothing to keep."""
+
+
+class Seldom(Strategy):
+    """Long, then flat, then long again: an order every ``rows`` predictions, so that a venue's limits are kept."""
+
+    name = "bench_seldom"
+
+    rows: Annotated[int, Meta(ge=1)] = 12
+
+    def start(self, view: LaneView) -> None:
+        self._until = self.rows
+
+    def on_prediction(self, prediction: Prediction, view: LaneView) -> Intent | None:
+        self._until -= 1
+        if self._until > 0:
+            return None
+        self._until = self.rows
+        index = prediction.instrument
+        target = 0 if view.position(index).quantity else 10 * view.instrument(index).lot_size
+        return Intent(instrument=index, target=target, cause="bench", prediction=prediction)
+
+
 class _Timed:
     def __init__(self, seconds: float, outputs: int) -> None:
         self._seconds = seconds
@@ -107,7 +176,12 @@ class TimedBackend(ModelBackend):
 
 @hookimpl
 def register_feeds() -> Sequence[type[Feed]]:
-    return (PacedMarket, SteadyMarket)
+    return (PacedMarket, SteadyMarket, PacedRecording)
+
+
+@hookimpl
+def register_strategies() -> Sequence[type[Strategy]]:
+    return (Seldom,)
 
 
 @hookimpl

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
 from vtframe.api import ApprovedOrder, ConfigError, ExecutionAdapter, ExecutionContext, Fault, VtframeError
 from vtframe.builtin.binance.execution.account import Account, read_account
+from vtframe.builtin.binance.execution.account_lock import AccountLock
 from vtframe.builtin.binance.execution.codes import VenueError
-from vtframe.builtin.binance.execution.hosts import Market, hosts_of
+from vtframe.builtin.binance.execution.hosts import TEST_KEY, TEST_SECRET, Market, hosts_of, is_on_this_machine
 from vtframe.builtin.binance.execution.link import Link, Timing
 from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.known import SPOT, USDM
 from vtframe.domain import CancelOrder, Instrument
-from vtframe.secret import EXPECTED, is_reference, look_up
+from vtframe.secret import EXPECTED, Secret, is_reference, look_up
 from vtframe.transport import Library, TransportError
 
 _VENUES: dict[Market, str] = {"spot": SPOT, "usdm": USDM}
@@ -41,9 +42,9 @@ class BinanceAdapter(ExecutionAdapter):
     live: ClassVar[bool] = True
 
     market: Market
-    url: str  # "testnet", "live", or the http://127.0.0.1:PORT of a venue on this machine
-    key: str  # the API key, by reference
-    secret: str  # an HMAC secret or an Ed25519 private key (PEM), by reference
+    url: str  # "testnet", "live", "embedded", or the http://127.0.0.1:PORT of a venue on this machine
+    key: str = ""  # the API key, by reference; an embedded venue has an account of its own for those who name none
+    secret: str = ""  # an HMAC secret or an Ed25519 private key (PEM), by reference
     real_money: bool = False  # must be true for url = "live"
     recv_window_ms: Annotated[int, Meta(ge=1, le=60_000)] = 5_000  # for so long may an order be on its way
     ack_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1_000  # then it is UNKNOWN, and asked for
@@ -63,18 +64,30 @@ class BinanceAdapter(ExecutionAdapter):
             faults.append(Fault(key="url", problem=problem, hint='write real_money = true beside it, or url = "testnet"'))
         if self.real_money and self.url != "live":
             faults.append(Fault(key="real_money", problem='found true, and url is not "live"', hint="leave it out"))
+        if self._own_account:
+            return [*faults, *self._elsewhere(instruments)]
         references = {key: reference for key in ("key", "secret") if not is_reference(reference := getattr(self, key))}
         for key in references:  # what was found is not told: it may be the secret
             problem = "is no reference to a secret, and what stands in a configuration is copied into sessions"
             faults.append(Fault(key=key, problem=problem, hint=EXPECTED))
         if not references:
             faults += self._unreadable()
+        faults += self._elsewhere(instruments)
+        return faults
+
+    @property
+    def _own_account(self) -> bool:
+        """Whether it is that of every embedded venue."""
+        return not self.key and not self.secret and is_on_this_machine(self.url)
+
+    def _elsewhere(self, instruments: Sequence[Instrument]) -> list[Fault]:
+        """What the lane acts on and the account cannot hold."""
         venue = _VENUES[self.market]
         others = [one.instrument_id for one in instruments if one.venue != venue]
         if others:
             problem = f"the lane acts on {', '.join(others[:5])}, and this is an account of {venue}"
-            faults.append(Fault(key="market", problem=problem, hint="limit the lane with instruments = [...]"))
-        return faults
+            return [Fault(key="market", problem=problem, hint="limit the lane with instruments = [...]")]
+        return []
 
     def account(self) -> str:
         return f"binance {self.market} {self.url} {self.key}"
@@ -86,8 +99,12 @@ class BinanceAdapter(ExecutionAdapter):
         traded = {index: context.instruments[index] for index in context.traded}
         self._where = f"binance {self.market} at {self.url}"
         self._symbols = tuple(instrument.symbol for instrument in traded.values())
-        self._signer = Signer(look_up(self.key, key="key"), look_up(self.secret, key="secret"))
+        if self._own_account:
+            self._signer = Signer(Secret(TEST_KEY), Secret(TEST_SECRET))
+        else:
+            self._signer = Signer(look_up(self.key, key="key"), look_up(self.secret, key="secret"))
         self.holdings: Account | None = None
+        self._lock = AccountLock(f"{self.market} {self.url} {self._signer.key}")
         self._link = Link(
             self.market,
             hosts_of(self.url, self.market),
@@ -101,7 +118,11 @@ class BinanceAdapter(ExecutionAdapter):
             entries=context.sink.on_entries,
         )
 
+    def report(self) -> Mapping[str, Any]:
+        return self._link.report()
+
     async def open(self) -> None:
+        self._lock.take()
         try:
             async with asyncio.timeout(self.ready_timeout_s):
                 await self._link.open()
@@ -128,8 +149,11 @@ class BinanceAdapter(ExecutionAdapter):
         self._link.cancel(command.client_order_id)
 
     async def close(self) -> None:
-        await self._link.close()
-        _log.info("%s is closed", self._where, extra=self._link.counts())
+        try:
+            await self._link.close()
+        finally:
+            self._lock.release()
+        _log.info("%s is closed", self._where, extra=self._link.report())
 
     def _unreadable(self) -> list[Fault]:
         """What is wrong with the secrets, if they cannot be used."""

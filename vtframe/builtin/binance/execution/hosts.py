@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 Market = Literal["spot", "usdm"]
+EMBEDDED: Final = "embedded"
+TEST_KEY, TEST_SECRET = "vtframe-test-key", "vtframe-test-secret"
+"""Of the account that every embedded venue has; they open nothing else."""
+_NOWHERE: Final = "http://127.0.0.1:9"  # nobody listens there
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,16 +40,26 @@ NAMED: Final[dict[tuple[str, str], Hosts]] = {
 
 
 def hosts_of(url: str, market: Market) -> Hosts:
-    """The addresses behind ``url``: ``live``, ``testnet``, or the ``http://HOST:PORT`` of a venue on this machine.
+    """The addresses behind ``url``: ``live``, ``testnet``, ``embedded`` (the session's own venue, which puts its address in the
+    place of the word), or the ``http://HOST:PORT`` of a venue on this machine.
 
     Raises ValueError for anything else.
     """
     if (url, market) in NAMED:
         return NAMED[url, market]
+    if url == EMBEDDED:
+        url = _NOWHERE
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname not in _LOOPBACK or parts.port is None or parts.path.strip("/") or parts.query:
-        raise ValueError('expected "live", "testnet" or the address of a venue on this machine: "http://127.0.0.1:PORT"')
+        raise ValueError(
+            'expected "live", "testnet", "embedded" or the address of a venue on this machine: "http://127.0.0.1:PORT"'
+        )
     host = f"{parts.hostname}:{parts.port}" if ":" not in parts.hostname else f"[{parts.hostname}]:{parts.port}"
     ws_api = {"spot": "spot/ws-api/v3", "usdm": "usdm/ws-fapi/v1"}[market]
     private = f"ws://{host}/usdm/private/ws/" if market == "usdm" else ""
     return Hosts(rest=f"http://{host}", ws_api=f"ws://{host}/{ws_api}", private=private)
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether ``url`` is an embedded venue's, which has an account of its own."""
+    return url == EMBEDDED or urlsplit(url).hostname in _LOOPBACK

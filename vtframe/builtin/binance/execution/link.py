@@ -13,11 +13,12 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from vtframe.builtin.binance.execution.codes import CANCEL_REJECTED, CLOCK, NO_SUCH_ORDER, VenueError
+from vtframe.builtin.binance.execution.codes import CANCEL_REJECTED, CLOCK, VenueError
 from vtframe.builtin.binance.execution.hosts import Hosts, Market
 from vtframe.builtin.binance.execution.leg import Leg
 from vtframe.builtin.binance.execution.limits import Limits
 from vtframe.builtin.binance.execution.private_stream import PrivateStream
+from vtframe.builtin.binance.execution.questions import Questions
 from vtframe.builtin.binance.execution.reports import kind_of, read_report, read_state
 from vtframe.builtin.binance.execution.request import CANCEL, PLACE, RequestWriter
 from vtframe.builtin.binance.execution.rest import Rest
@@ -31,12 +32,10 @@ from vtframe.errors import DecodeError
 from vtframe.transport import Library, TransportError
 
 _TURN_S: Final = 0.02  # between two looks at what is late
-_QUERY_MARGIN_MS: Final = 1_000  # that a venue may take to find an order that it has taken
-_MOST_QUESTIONS: Final = 4  # at a time
-_AGAIN_NS: Final = 100_000_000
-_AGAIN_MOST_NS: Final = 1_000_000_000
-_SILENCE_NS: Final = 2_000_000_000  # of user data on an order that was acknowledged
+_SILENCE_NS: Final = 1_500_000_000  # of user data on an order that was acknowledged
 _DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
+_AUDIT_NS: Final = 2_000_000_000  # between questions about one that should have ended
+_AUDIT_RESTING_NS: Final = 30_000_000_000  # and about one that works
 _PING_NS: Final = 10_000_000_000
 _CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
@@ -104,7 +103,19 @@ class Link:
             self._legs.append(leg)
         self._closed: dict[str, str] = {}  # why entries are closed, by cause
         self._canceled: dict[str, int] = {}  # cancels without an answer: monotonic time
-        self._questions: dict[str, asyncio.Task[None]] = {}
+        self._questions = Questions(
+            market,
+            self._api,
+            self.rest,
+            self.tracker,
+            signer=signer,
+            clock=self._clock,
+            server=self._server,
+            instruments=instruments,
+            recv_window_ms=window,
+            learn=self._learn,
+            still_works=self._cancel_again,
+        )
         self._tasks: list[asyncio.Task[Any]] = []
         self._closing = False
 
@@ -150,21 +161,23 @@ class Link:
 
     async def _let_go(self) -> None:
         self._closing = True
-        tasks = (*self._tasks, *self._questions.values())
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._questions.stop()
         if self._stream is not None:
             await self._stream.close()
         await self._api.close()
         await self.rest.close()
 
-    def counts(self) -> dict[str, int]:
+    def report(self) -> dict[str, Any]:
         return {
             "repeated": self.tracker.repeated,
             "foreign": self.tracker.foreign,
             "limited": self._limits.refused,
             "reconnects": sum(leg.reconnects for leg in self._legs),
+            "clock_offset_ms": round(self._server.offset_ns / 1e6, 3),
+            "clock_error_ms": round(self._server.error_ms(), 3),
         }
 
     async def _open_orders(self) -> None:
@@ -270,11 +283,7 @@ class Link:
 
     def _refused(self, kind: str, name: str, refusal: VenueError) -> None:
         now_ms = self._server.now_ms()
-        refusal.words = self._signer.scrubbed(refusal.words)
-        if refusal.limited:
-            self._limits.refuse(refusal, now_ms)
-        if refusal.code == CLOCK:
-            self._tasks.append(asyncio.create_task(self._measure()))
+        self._learn(refusal)
         if kind == PLACE:
             self.tracker.refuse(name, refusal, now_ms)
             return
@@ -284,12 +293,25 @@ class Link:
                 _log.warning("the cancel of %s was refused: %d %s", name, refusal.code, refusal.words)
             self.tracker.want(one, "status")
 
+    def _learn(self, refusal: VenueError) -> None:
+        """What a refusal says beside the request that it refuses."""
+        refusal.words = self._signer.scrubbed(refusal.words)
+        if refusal.limited:
+            self._limits.refuse(refusal, self._server.now_ms())
+        if refusal.code == CLOCK:
+            self._tasks.append(asyncio.create_task(self._measure()))
+
     def _cancel(self, one: Tracked) -> None:
         self._canceled[one.name] = self._clock.monotonic_ns()
         try:
             self._api.send(self._writer.cancel(one.name, one.command.instrument, self._server.now_ms()))
         except TransportError:
             self.tracker.want(one, "status")  # once there is a connection; if it still works, it is canceled then
+
+    def _cancel_again(self, one: Tracked) -> None:
+        """It works although it was canceled, and nobody hears why."""
+        if one.name not in self._canceled:
+            self._cancel(one)
 
     async def _tend(self) -> None:
         """What is late: acknowledgements, reports, answers to cancels; questions; limits that are over."""
@@ -314,73 +336,30 @@ class Link:
                 self._close(_LIMITED, limited)
             elif not limited:
                 self._reopen(_LIMITED)
-            if self._orders.is_up and now - self._api.heard_ns > _PING_NS and _PING not in self._questions:
-                self._question(_PING, self._ping())
+            if self._orders.is_up and now - self._api.heard_ns > _PING_NS:
+                self._questions.ping()
             self._tasks = [task for task in self._tasks if not task.done()]
 
     def _look_at(self, one: Tracked, now: int, now_ms: int) -> None:
         waited = now - one.sent_ns
         if not (one.acknowledged or one.reported or one.lost) and waited > self._timing.ack_timeout_ms * 1_000_000:
             self.tracker.lose(one.name, f"no answer within {self._timing.ack_timeout_ms} ms", now_ms)
-        elif not self._legs[-1].is_up:  # nobody hears of it
-            if not one.wanted:
-                self.tracker.want(one, "status", next_ns=now + _DEAF_NS)
         elif one.acknowledged and not one.reported and waited > _SILENCE_NS:
             one.reported = True  # once an order
             _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
             self._renew()
-        ready = one.wanted and now >= one.next_ns and self._orders.is_up
-        if ready and one.name not in self._questions and len(self._questions) < _MOST_QUESTIONS:
-            self._question(one.name, self._ask(one))
+        elif now - one.audited_ns > self._patience_ns(one):
+            one.audited_ns = now
+            if not one.wanted:
+                self.tracker.want(one, "status")
+        if one.wanted and now >= one.next_ns and self._orders.is_up:
+            self._questions.ask(one)
 
-    def _question(self, name: str, ask: Any) -> None:
-        task = self._questions[name] = asyncio.create_task(ask)
-        task.add_done_callback(lambda _: self._questions.pop(name, None))
-
-    async def _ask(self, one: Tracked) -> None:
-        """Ask what became of an order, or for its trades."""
-        name, wanted = one.name, one.wanted
-        symbol = self._instruments[one.command.instrument].symbol
-        asked_after = self._server.is_past(one.deadline_ms + _QUERY_MARGIN_MS)
-        try:
-            if wanted == "trades" and one.venue_order_id:
-                trades = await self.rest.trades(symbol, one.venue_order_id)
-                self.tracker.traded(name, trades, self._clock.monotonic_ns())
-            else:
-                answer = await self._api.ask("order.status", self._query(symbol, name))
-                self.tracker.report(read_state(answer.result, name), self._clock.monotonic_ns())
-                if one.cancel_wanted and not one.ended and not one.wanted and name not in self._canceled:
-                    self._cancel(one)
-        except VenueError as e:
-            if e.code == NO_SUCH_ORDER:
-                self.tracker.missing(name, asked_after=asked_after, ts_ms=self._server.now_ms())
-            else:
-                _log.warning("the question for %s was refused: %d %s", name, e.code, self._signer.scrubbed(e.words))
-                if e.limited:
-                    self._limits.refuse(e, self._server.now_ms())
-        except (TransportError, DecodeError) as e:
-            _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))
-        one.asked += 1
-        one.next_ns = self._clock.monotonic_ns() + min(_AGAIN_NS << min(one.asked, 8), _AGAIN_MOST_NS)
-
-    def _query(self, symbol: str, name: str) -> dict[str, str | int]:
-        params: dict[str, str | int] = {
-            "origClientOrderId": name,
-            "recvWindow": self._timing.recv_window_ms,
-            "symbol": symbol,
-            "timestamp": self._server.now_ms(),
-        }
-        return params if self._signer.logs_on else self._signer.signed(params)
-
-    async def _ping(self) -> None:
-        """A connection that has been silent answers, or it is dead."""
-        try:
-            await self._api.ask("ping" if self._market == "spot" else "session.status", {})
-        except VenueError:
-            return  # it answers
-        except TransportError as e:
-            _log.warning("%s", e)
-            await self._api.close()
+    def _patience_ns(self, one: Tracked) -> int:
+        """For how long nobody asks what became of an order: a report may be lost, and nothing tells that it was."""
+        if not self._legs[-1].is_up:
+            return _DEAF_NS
+        return _AUDIT_RESTING_NS if one.rests else _AUDIT_NS
 
     async def _keep_time(self) -> None:
         while True:
@@ -392,6 +371,3 @@ class Link:
             await self._server.measure(self.rest.time)
         except (TransportError, VenueError) as e:
             _log.warning("the venue's time could not be asked for: %s", e)
-
-
-_PING: Final = "ping:"  # no order has this name

@@ -179,5 +179,5 @@ def _read(decode: Any, body: bytes | msgspec.Raw, what: str) -> Any:
     """What was found is not repeated: it holds an account's affairs."""
     try:
         return decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise DecodeError(f"{what} of Binance cannot be read: {str(e)[:_MOST_TEXT]}") from None

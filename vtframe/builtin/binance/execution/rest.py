@@ -104,7 +104,7 @@ class Rest:
         """What was found is not told: it holds an account's affairs."""
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise TransportError(f"{self._base}{path}", "answers with something else than was asked for") from None
 
     async def _signed(self, method: str, path: str, **params: str | int) -> bytes:
@@ -128,7 +128,7 @@ class Rest:
             return body
         try:
             refusal = msgspec.json.decode(body, type=ErrorBody)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             refusal = ErrorBody(0, f"status {status}")
         error = refusal.error(f"{method} {path}", status)
         if (wait := response.headers.get("Retry-After", "")).isdigit() and not error.retry_at_ms:

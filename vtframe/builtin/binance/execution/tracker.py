@@ -6,9 +6,9 @@ held back until every trade that it states is known: who acts on an end must kno
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from typing import Final, Literal
 
 from vtframe.builtin.binance.execution.codes import NO_SUCH_ORDER, VenueError
@@ -23,12 +23,16 @@ from vtframe.domain import (
     OrderFilled,
     OrderLost,
     OrderRejected,
+    OrderType,
     SubmitOrder,
+    TimeInForce,
 )
 from vtframe.domain.fixed_point import to_fixed
 from vtframe.errors import DecodeError
 
 NOT_FOUND: Final = "NOT_FOUND"
+GRACE_NS: Final = 200_000_000  # that a trade may be under way before it is asked for
+_PLAIN: Final = re.compile(r"-?[0-9]{1,24}(?:\.[0-9]{1,24})?")
 _KEPT = 4096  # ended orders of which late trades are still taken
 _ENDS: Final = {"CANCELED": "canceled", "EXPIRED": "expired", "EXPIRED_IN_MATCH": "expired", "REJECTED": "rejected"}
 _PENDING: Final = frozenset({"NEW", "PENDING_NEW", "PENDING_CANCEL", "PARTIALLY_FILLED", "FILLED"})
@@ -41,6 +45,7 @@ class Tracked:
     __slots__ = (
         "acknowledged",
         "asked",
+        "audited_ns",
         "cancel_wanted",
         "claimed",
         "command",
@@ -74,10 +79,18 @@ class Tracked:
         self.wanted: Wanted = ""
         self.asked = 0  # times in a row
         self.next_ns = 0  # monotonic: when to ask
+        self.audited_ns = sent_ns  # monotonic: when it was asked for last
 
     @property
     def name(self) -> str:
         return self.command.client_order_id
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may work for long. Another has ended when the venue has matched it."""
+        command = self.command
+        waits = command.order_type is OrderType.LIMIT and command.time_in_force is TimeInForce.GTC
+        return waits and not self.cancel_wanted
 
 
 class Tracker:
@@ -161,6 +174,8 @@ class Tracker:
         queried = report.kind == "STATUS"
         one.reported = one.reported or not queried
         executed = self._quantity(one, report.executed)
+        if not 0 <= executed <= one.command.quantity:
+            raise DecodeError(f"{report.executed} of an order are said to be executed, and it was of another quantity")
         if report.trade is not None:
             self._fill(one, report.trade)
         if one.ended:
@@ -211,13 +226,11 @@ class Tracker:
             self.repeated += 1
             return
         instrument = self._instrument(one.command.instrument)
-        try:
-            price = to_fixed(trade.price, instrument.price_decimals)
-        except ValueError as e:
-            raise DecodeError(f"a trade's price: {e}") from None
+        price = _fixed(trade.price, instrument.price_decimals, "a trade's price")
         quantity = self._quantity(one, trade.quantity)
         if price <= 0 or quantity <= 0:
             raise DecodeError(f"a trade of {trade.quantity} at {trade.price}: both must be positive")
+        fee = _fee(trade)
         one.trades.add(trade.trade_id)
         one.filled += quantity
         one.lost = False
@@ -229,7 +242,7 @@ class Tracker:
             leaves_quantity=max(0, one.command.quantity - one.filled),
             liquidity_side=LiquiditySide.MAKER if trade.maker else LiquiditySide.TAKER,
             fill_id=str(trade.trade_id),
-            fee=_fee(trade),
+            fee=fee,
             fee_currency=trade.fee_currency,
         )
         if one.filled >= one.command.quantity and not one.ended:
@@ -266,22 +279,26 @@ class Tracker:
             self._fill(one, report.trade)
 
     def _quantity(self, one: Tracked, text: str) -> int:
-        try:
-            return to_fixed(text, self._instrument(one.command.instrument).quantity_decimals)
-        except ValueError as e:
-            raise DecodeError(f"a quantity: {e}") from None
+        return _fixed(text, self._instrument(one.command.instrument).quantity_decimals, "a quantity")
 
 
-GRACE_NS: Final = 200_000_000
+def _fixed(text: str, decimals: int, what: str) -> int:
+    """Exactly what is written. An exponent would make a short text a long number; the venue writes none."""
+    if _PLAIN.fullmatch(text) is None:
+        raise DecodeError(f"{what} is no plain decimal number: {text[:40]!r}")
+    try:
+        return to_fixed(text, decimals)
+    except ValueError as e:
+        raise DecodeError(f"{what}: {e}") from None
 
 
 def _fee(trade: Trade) -> str:
-    """The fee as text that the ledger takes; empty where the venue does not say."""
-    try:
-        fee = Decimal(trade.fee) if trade.fee and trade.fee_currency else None
-    except ArithmeticError:
-        raise DecodeError("a trade's fee is no number") from None
-    return "" if fee is None or not fee.is_finite() else f"{fee:f}"
+    """The fee as it is written; empty where the venue does not say."""
+    if not (trade.fee and trade.fee_currency):
+        return ""
+    if _PLAIN.fullmatch(trade.fee) is None:
+        raise DecodeError(f"a trade's fee is no plain decimal number: {trade.fee[:40]!r}")
+    return trade.fee
 
 
 def _ns(ms: int) -> int:

@@ -103,7 +103,7 @@ class ApiConnection:
         self.heard_ns = self._clock.monotonic_ns()
         try:
             answer = self._decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
             self._on_broken(f"a message of the WebSocket API cannot be read: {e}")
             return
         if answer.event:
@@ -126,5 +126,5 @@ def result_of(answer: Answer, kind: type[Any]) -> Any:
     """The result as ``kind``. Raises VenueError where it is another."""
     try:
         return msgspec.json.decode(answer.result, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise VenueError("an answer", 0, f"is no {kind.__name__}") from None

@@ -1,0 +1,429 @@
+"""Seeded fault schedules against the embedded venue: after each, every book must be the venue's at the same update id.
+
+Three sessions (spot, USD-M, COIN-M; five books, each with a model that predicts every row) run at once in this process on one
+venue process. A schedule is a few faults of one market, drawn from its seed. It has passed when, with the faults over,
+
+- every book is live again and equals ``/venue/truth`` at its update id, level by level;
+- every fault that struck and that a client can see is in the client's counters;
+- no row with an OK prediction, of a sample, had best prices or quantities that the venue did not have at that update id.
+
+    python benchmarks/fault_campaign.py --schedules 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import numpy as np
+import uvloop
+
+from vtframe.assemble.session import Wishes, assemble
+from vtframe.domain import BookState, Side, Verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKETS = {"spot": ("BTCUSDT", "ETHUSDT"), "usdm": ("BTCUSDT", "ETHUSDT"), "coinm": ("BTCUSD_PERP",)}
+LIMIT_S = 70.0  # for books to be live again: a minute whose request weight is used up is waited for
+STRIKE_S = 2.0  # for a fault to strike
+SPEED = 3.0
+DEPTH, TRADES, ANY = "*@depth*", "*@trade*", "*"
+FEED = """
+[feed]
+use = "binance"
+market = "{market}"
+instruments = {symbols}
+url = "{url}"
+transport = "{transport}"
+silence_s = 0.6
+quiet_s = 3.0
+first_s = 3.0
+connect_s = 2.0
+reconnect_s = 0.05
+reconnect_most_s = 0.2
+overlap_s = 1.0
+request_s = 1.0
+snapshot_levels = 500
+snapshot_retry_s = 0.02
+snapshot_retry_most_s = 0.1
+redundant = {redundant}
+seed = {seed}
+"""
+
+
+class Seen(NamedTuple):
+    """One row that was predicted on."""
+
+    instrument: int
+    update_id: int
+    top: tuple[int, int, int, int]
+
+
+class Client:
+    """One market's session, its counters, and the rows that it predicted on."""
+
+    def __init__(self, market: str, url: str, folder: Path, *, transport: str, redundant: bool, seed: int) -> None:
+        self.market = market
+        text = (ROOT / "btcusdt.toml").read_text()
+        head, _, rest = text.partition("[feed]")
+        rest = "[sampling]" + rest.partition("[sampling]")[2].replace("models/", f"{ROOT}/models/")
+        feed = FEED.format(
+            market=market,
+            symbols=json.dumps(MARKETS[market]),
+            url=url,
+            transport=transport,
+            redundant=str(redundant).lower(),
+            seed=seed,
+        )
+        config = folder / f"{market}.toml"
+        config.write_text(head + feed + rest.replace("deadline_us = 5_000", "deadline_us = 1_000_000"))
+        self.session = assemble(config, Wishes(folder=folder / market)).session
+        self.engine, self.pipeline, self.feed = self.session.engine, self.session.pipeline, self.session.feed
+        self.rows: deque[Seen] = deque(maxlen=400)
+        self.predicted = 0
+        self.wrong: list[str] = []
+        for served in self.engine.models:
+            for lane in served.lanes:
+                self._listen(lane)
+
+    def _listen(self, lane: Any) -> None:
+        told = lane.on_prediction
+
+        def on_prediction(prediction: Any, **more: Any) -> None:
+            if prediction.verdict is Verdict.OK:
+                self.predicted += 1
+                index = prediction.instrument
+                if self.pipeline.books.state(index) is not BookState.LIVE:
+                    self.wrong.append(f"{self.market}: OK on a book that is {self.pipeline.books.state(index).name}")
+                self.rows.append(Seen(index, prediction.update_id, tuple(self.pipeline.books.top(index))))
+            told(prediction, **more)
+
+        lane.on_prediction = on_prediction
+
+    @property
+    def keepers(self) -> list[Any]:
+        """What its connections are kept by."""
+        found: list[Any] = self.feed._live._keepers  # noqa: SLF001 - nobody else asks a feed for its connections
+        return found
+
+    @property
+    def up(self) -> bool:
+        return all(keeper.line is not None and keeper.line.up and not keeper.line.over for keeper in self.keepers)
+
+    @property
+    def live(self) -> bool:
+        return all(self.pipeline.books.state(index) is BookState.LIVE for index in range(len(self.pipeline.books)))
+
+    def counters(self) -> Counter[str]:
+        """What a fault can be seen in."""
+        report, counts = self.feed.report(), self.pipeline.counts()
+        rest = report["rest"]
+        return Counter(
+            gaps=counts.gaps,
+            losses=sum(report["losses"].values()),
+            stale=sum(count for name, count in report["losses"].items() if name.startswith("stale")),
+            damage=sum(self.engine.damage.values()),
+            duplicates=report["duplicates"],
+            missing=report["missing"],
+            reconnects=report["reconnects"] + report["renewals"],
+            too_old=report["snapshots"]["too_old"],
+            rest=sum(rest["failures"].values()) + sum(rest["refused"].values()),
+        )
+
+    def describe(self) -> str:
+        """Where it stands, for those who look for the fault."""
+        live, books = self.feed._live, self.pipeline.books  # noqa: SLF001
+        said = [f"{i}: {books.state(i).name} {self.engine.books.oldest_waiting(i)}" for i in range(len(books))]
+        said += [f"{one.name} carried {one.carried} verified {one.verified} last {one.last}" for one in live._streams]  # noqa: SLF001
+        for keeper in live._keepers:  # noqa: SLF001
+            for line in keeper.lines:
+                held = {tap.stream.name: len(tap.held) for tap in line.taps.values() if tap.held is not None}
+                said.append(f"line {line.number} over {line.over} up {line.up} held {held}")
+        return "; ".join([*said, json.dumps(self.feed.report())])
+
+    def levels(self, index: int) -> tuple[int, dict[str, dict[Decimal, Decimal]]]:
+        """Update id and levels, at one moment."""
+        instrument = self.session.feed._live._instruments[index]  # noqa: SLF001 - the same table as the session's
+        found = {}
+        for name, side in (("bids", Side.BUY), ("asks", Side.SELL)):
+            prices, quantities = self.pipeline.books.levels(index, side, 1 << 20)
+            found[name] = {
+                instrument.price(int(p)): instrument.quantity(int(q)) for p, q in zip(prices, quantities, strict=True)
+            }
+        return self.pipeline.books.update_id(index), found
+
+
+MENU: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "lost diffs": ({"kind": "drop", "stream": DEPTH, "share": 0.1, "count": 3}, ("gaps",)),
+    "lost trades": ({"kind": "drop", "stream": TRADES, "share": 0.5, "count": 2}, ("missing", "losses")),
+    "copies": ({"kind": "duplicate", "stream": DEPTH, "share": 0.3, "count": 10}, ("duplicates",)),
+    "disorder": ({"kind": "reorder", "stream": DEPTH, "share": 0.2, "count": 3}, ()),  # among other streams' no matter
+    "delay": ({"kind": "delay", "share": 0.2, "count": 3, "delay_ms": 150.0}, ()),  # and nothing is lost
+    "damage": ({"kind": "corrupt", "share": 0.1, "count": 3}, ("damage",)),
+    "damaged diffs": ({"kind": "corrupt", "stream": DEPTH, "share": 0.3, "count": 3}, ("damage", "losses", "gaps")),
+    "too large": ({"kind": "oversize", "stream": DEPTH, "count": 1, "size": 9 << 20}, ("reconnects",)),
+    "a hole in the ids": ({"kind": "gap", "stream": DEPTH, "share": 0.2, "count": 2}, ("gaps",)),
+    "silence": ({"kind": "silence", "seconds": 1.0, "count": 1}, ("gaps", "losses")),
+    "short silence": ({"kind": "silence", "seconds": 0.3, "count": 1}, ("gaps", "losses")),
+    "cut": ({"kind": "disconnect", "count": 1}, ("reconnects",)),
+    "cuts": ({"kind": "disconnect", "every_s": 0.3, "count": 3}, ("reconnects",)),
+    "half open": ({"kind": "half_open", "seconds": 2.0, "count": 1}, ("reconnects",)),
+    "the end of its day": ({"kind": "expire", "count": 1}, ("reconnects",)),
+}
+REST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # they strike when a snapshot is asked for: with a hole in the ids
+    "no answer": ({"kind": "refuse", "operation": "depth", "count": 1}, ("rest",)),
+    "slow answers": ({"kind": "slow", "operation": "depth", "count": 2, "delay_ms": 300.0}, ()),
+    "errors": ({"kind": "status", "operation": "depth", "count": 2, "status": 503}, ("rest",)),
+    "old snapshots": ({"kind": "stale_snapshot", "count": 2, "changes": 300}, ("too_old",)),
+    "a wrong clock": ({"kind": "clock_skew", "skew_ms": 7000, "count": 1}, ()),
+}
+ON_TWO = ("lost diffs", "lost trades", "silence", "short silence", "half open")  # what the other of two makes good
+
+
+class Campaign:
+    """One venue, three clients."""
+
+    def __init__(self, url: str, clients: list[Client], *, redundant: bool, seconds: float) -> None:
+        self.url = url
+        self.clients = clients
+        self.redundant = redundant
+        self.struck: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.checked = Counter[str]()
+        self.recovery_ms: list[float] = []
+        self.done = 0
+        self.until_s = time.perf_counter() + seconds
+
+    async def run(self, schedules: int, seed: int, say: Callable[[str], None]) -> None:
+        async with aiohttp.ClientSession() as self.http:
+            running = []
+            for client in self.clients:
+                client.session._start()  # noqa: SLF001 - three sessions in one loop, which run() does not offer
+                running.append(asyncio.create_task(client.feed.run(client.engine)))
+            try:
+                await self.until(lambda: all(client.live for client in self.clients), "live at the start")
+                await asyncio.gather(*(self.market(client, schedules, seed, say) for client in self.clients))
+            finally:
+                for client in self.clients:
+                    client.engine.stop("the campaign is over")
+                await asyncio.gather(*running)
+                for client in self.clients:
+                    self.problems += [f"{client.market}: {e!r}" for e in client.session._stop()]  # noqa: SLF001
+                    self.problems += client.wrong
+
+    async def market(self, client: Client, schedules: int, seed: int, say: Callable[[str], None]) -> None:
+        """Every third schedule is this market's."""
+        first = list(MARKETS).index(client.market)
+        for number in range(first, schedules, len(MARKETS)):
+            if time.perf_counter() > self.until_s:
+                return
+            dice = np.random.default_rng((seed, number))
+            before = len(self.problems)
+            try:
+                await self.schedule(client, number, dice)
+            except TimeoutError as e:
+                self.problems.append(f"schedule {number} ({client.market}): {e}: {client.describe()}")
+                return
+            client.session.housekeeping()
+            self.done += 1
+            say(f"schedule {number} ({client.market}): {'; '.join(self.problems[before:]) or 'passed'}")
+
+    async def schedule(self, client: Client, number: int, dice: np.random.Generator) -> None:
+        chosen = {str(name): MENU[name] for name in dice.choice(list(MENU), size=int(dice.integers(1, 4)), replace=False)}
+        if dice.random() < 0.4:
+            name = str(dice.choice(list(REST)))
+            chosen |= {name: REST[name], "a hole in the ids": MENU["a hole in the ids"]}
+        await self.settle(client, "before the faults")
+        before = client.counters()
+        added = {}
+        for name, (fault, _) in chosen.items():
+            asked = fault | {"market": client.market, "seed": int(dice.integers(1 << 30))}
+            added[name] = (await self.post(asked))[0]["id"]
+        hits = await self.strike(added, client)
+        began = time.perf_counter()
+        await self.settle(client, f"live again after {', '.join(chosen)}")
+        self.recovery_ms.append((time.perf_counter() - began) * 1e3)
+        await self.compare(client, number)
+        await self.see(client, number, chosen, hits, before)
+
+    async def settle(self, client: Client, what: str) -> None:
+        """Every book is live and as new as the venue's is now, on connections that are up; those given up are gone."""
+        newest = [(await self.truth(client.market, symbol))["update_id"] for symbol in MARKETS[client.market]]
+        books = client.pipeline.books
+        await self.until(
+            lambda: client.live and client.up and all(books.update_id(at) >= one for at, one in enumerate(newest)), what
+        )
+        wanted = len(client.keepers)
+        until = time.perf_counter() + LIMIT_S
+        while sum(f"/{client.market}/" in one["path"] for one in (await self.get("counters"))["connections"]) > wanted:
+            if time.perf_counter() > until:
+                raise TimeoutError(f"{what}: the venue has connections that the client gave up")
+            await asyncio.sleep(0.1)
+
+    async def strike(self, added: dict[str, int], client: Client) -> dict[str, int]:
+        """Wait until the faults are over, or had their time; end them. How often each struck."""
+        until = time.perf_counter() + STRIKE_S
+        hits: dict[str, int] = {}
+        while time.perf_counter() < until:
+            await asyncio.sleep(0.05)
+            active = {one["id"]: one for one in await self.get("faults")}
+            hits = {name: active[number]["hits"] for name, number in added.items()}
+            if all(active[number]["hits"] >= (active[number]["count"] or 1) for number in added.values()):
+                break
+        for number in added.values():
+            await self.delete(number)
+        for name, count in hits.items():
+            self.struck[name] += count
+        return hits
+
+    async def compare(self, client: Client, number: int) -> None:
+        """Every book, and a sample of the rows that were predicted on."""
+        for index, symbol in enumerate(MARKETS[client.market]):
+            for _ in range(50):
+                at, mine = client.levels(index)
+                truth = await self.truth(client.market, symbol, at)
+                if truth is not None:
+                    break
+                await asyncio.sleep(0.02)
+            else:
+                self.problems.append(f"schedule {number}: {client.market}:{symbol} has no truth at {at}")
+                continue
+            self.checked["books"] += 1
+            for side in ("bids", "asks"):
+                theirs = {Decimal(p): Decimal(q) for p, q in truth[side]}
+                if mine[side] != theirs and not self._cut(mine[side], theirs, side):
+                    wrong = sorted(set(mine[side].items()) ^ set(theirs.items()))[:4]
+                    self.problems.append(f"schedule {number}: {client.market}:{symbol} {side} at {at}: {wrong}")
+        rows, client.rows = list(client.rows)[-8:], deque(maxlen=400)
+        for row in rows:
+            truth = await self.truth(client.market, MARKETS[client.market][row.instrument], row.update_id)
+            if truth is not None:
+                self.checked["rows"] += 1
+                instrument = client.session.feed._live._instruments[row.instrument]  # noqa: SLF001
+                mine_top = [instrument.price(row.top[0]), instrument.quantity(row.top[1])]
+                mine_top += [instrument.price(row.top[2]), instrument.quantity(row.top[3])]
+                theirs_top = [Decimal(text) for side in ("bids", "asks") for text in truth[side][0]]
+                if mine_top != theirs_top:
+                    self.problems.append(f"schedule {number}: an OK prediction on {mine_top}, the venue had {theirs_top}")
+
+    def _cut(self, mine: dict[Decimal, Decimal], theirs: dict[Decimal, Decimal], side: str) -> bool:
+        """Whether they differ only in levels beyond those of a snapshot, which nobody told us of."""
+        best = sorted(theirs, reverse=side == "bids")[:250]
+        return all(mine.get(price) == theirs[price] for price in best) and all(theirs.get(p) == q for p, q in mine.items())
+
+    async def see(
+        self, client: Client, number: int, chosen: dict[str, Any], hits: dict[str, int], before: Counter[str]
+    ) -> None:
+        """Every fault that struck is in one of its counters at least, soon."""
+        for name, (_, counters) in chosen.items():
+            if not hits[name] or not counters or (self.redundant and name in ON_TWO):
+                continue
+            if len(chosen) > 1:  # it may have struck while another had the book down, which is told as well
+                counters = (*counters, "losses", "gaps")  # noqa: PLW2901
+            try:
+                await self.until(lambda counters=counters: self._grown(client, before, counters), name, 15.0)  # type: ignore[misc]
+                self.checked["faults"] += 1
+            except TimeoutError:
+                told = f"{name} struck {hits[name]} times, in no counter; with {', '.join(chosen)}"
+                self.problems.append(f"schedule {number} ({client.market}): {told}")
+
+    def _grown(self, client: Client, before: Counter[str], counters: tuple[str, ...]) -> bool:
+        now = client.counters()
+        return any(now[name] > before[name] for name in counters)
+
+    async def until(self, condition: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> None:
+        until = time.perf_counter() + limit_s
+        while not condition():
+            if time.perf_counter() > until:
+                raise TimeoutError(f"not {what} within {limit_s:g} s")
+            await asyncio.sleep(0.005)
+
+    async def truth(self, market: str, symbol: str, update_id: int | None = None) -> Any:
+        """The venue's book, now or at an update id; None where that is forgotten, or where it has nothing just there."""
+        asked = {"market": market, "symbol": symbol} | ({} if update_id is None else {"update_id": str(update_id)})
+        async with self.http.get(f"{self.url}/venue/truth", params=asked) as answer:
+            return await answer.json() if answer.status == 200 else None
+
+    async def get(self, what: str) -> Any:
+        async with self.http.get(f"{self.url}/venue/{what}") as answer:
+            return await answer.json()
+
+    async def post(self, fault: dict[str, Any]) -> Any:
+        async with self.http.post(f"{self.url}/venue/faults", json=fault) as answer:
+            if answer.status != 200:
+                raise ValueError(await answer.text())
+            return await answer.json()
+
+    async def delete(self, number: int) -> None:
+        async with self.http.delete(f"{self.url}/venue/faults", params={"id": str(number)}) as answer:
+            await answer.read()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--schedules", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=86_400.0, help="begin no schedule after so long")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--transport", choices=("websockets", "picows"), default="websockets")
+    parser.add_argument("--redundant", action="store_true", help="every connection twice")
+    parser.add_argument("--json", action="store_true", help="nothing but the result")
+    asked = parser.parse_args()
+    command = [sys.executable, "-m", "vtframe.cli.main", "venue", "--port", "0", "--print-url", "--speed", str(SPEED)]
+    for market, symbols in MARKETS.items():
+        for symbol in symbols:
+            command += ["--instrument", f"{market}:{symbol}"]
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        noise = subprocess.DEVNULL if asked.json else None
+        venue = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=noise, text=True)
+        try:
+            url = json.loads(venue.stdout.readline() if venue.stdout is not None else "{}")["url"]
+            clients = [
+                Client(market, url, Path(folder), transport=asked.transport, redundant=asked.redundant, seed=asked.seed)
+                for market in MARKETS
+            ]
+            campaign = Campaign(url, clients, redundant=asked.redundant, seconds=asked.seconds)
+            say: Callable[[str], None] = str if asked.json else lambda text: print(text, file=sys.stderr, flush=True)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(campaign.run(asked.schedules, asked.seed, say))
+        finally:
+            venue.terminate()
+            try:
+                venue.wait(10)
+            except subprocess.TimeoutExpired:
+                venue.kill()
+                venue.wait(10)
+            if venue.stdout is not None:
+                venue.stdout.close()
+    found = {
+        "schedules": campaign.done,
+        "seconds": round(time.perf_counter() - began, 1),
+        "struck": dict(campaign.struck),
+        "checked": dict(campaign.checked),
+        "predictions": sum(client.predicted for client in clients),
+        "live_again_ms": {
+            "p50": round(float(np.median(campaign.recovery_ms)), 1),
+            "max": round(max(campaign.recovery_ms), 1),
+        },
+        "gap_to_live_in_round_trips": {
+            client.market: client.feed.report()["snapshots"]["gap_to_live_in_round_trips"] for client in clients
+        },
+        "counters": {client.market: dict(client.counters()) for client in clients},
+        "problems": campaign.problems,
+    }
+    print(json.dumps(found, indent=2))
+    return 1 if campaign.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
