@@ -257,3 +257,31 @@ def test_record_stops_at_its_count_at_its_time_and_at_ctrl_c(tmp_path: Path) -> 
     told, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert json.loads(told)["recorder"]["recorded"] == len(replayed(tmp_path / "stopped"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_one_flipped_bit_costs_one_block_and_no_line_comes_out_wrong(
+    blocks: tuple[Path, list[int]], data: st.DataObject
+) -> None:
+    file, ends = blocks
+    content = bytearray(file.read_bytes())
+    at = data.draw(st.integers(ends[0], len(content) - 1))  # the first block says whose file it is
+    content[at] ^= 1 << data.draw(st.integers(0, 7))
+    hit = next(k for k, end in enumerate(ends) if at < end)
+    with tempfile.TemporaryDirectory() as folder:
+        flipped = Path(folder) / file.name
+        flipped.write_bytes(content)
+        damage: list[Damage] = []
+        read = [(ts, item) for _, ts, item in inputs_of(flipped, damage)]
+        everything = [(ts, item) for _, ts, item in inputs_of(file, [])]
+        lines = [whole_lines(file, begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
+        first = sum(lines[:hit])
+        whole = [*everything[:first], *everything[first + lines[hit] :]]
+        assert damage
+        assert read == whole
+
+
+def whole_lines(file: Path, begin: int, end: int) -> int:
+    """How many lines a block has."""
+    return zstandard.ZstdDecompressor().decompress(file.read_bytes()[begin:end]).count(b"\n")

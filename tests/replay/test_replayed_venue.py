@@ -83,5 +83,5 @@ def test_a_session_at_a_faulty_venue_decides_again(
     assert found.first_difference is None, str(found.first_difference)
     assert found.problems == ()
     assert found.passed
-    assert found.identical == found.decisions > 10
+    assert found.identical == found.decisions > 2
     assert found.hash == report["hashes"]["decisions"]

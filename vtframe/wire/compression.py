@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"  # bytes 2 to 4 of a zstd frame that carries no data; the first is 0x50 to 0x5f
 _CHUNK = 1 << 16
+_HEADING = re.compile(rb'\d+ \{"vtframe":"recording"')
+_LARGEST = 1 << 28  # bytes of one block of a recorder, packed or not: an input of 64 MiB fits twice over
 _STEP = 1 << 10  # unpacked at a time: bounds what packed data grows to in memory, and what is lost beside a corrupt place
 
 
@@ -44,6 +47,9 @@ def unpacked(path: Path, on_damage: Callable[[str], None]) -> Iterator[bytes]:
 
     A packed file that is cut short or corrupt ends there: everything before is yielded, then ``on_damage`` is told why.
     (gzip checks a member's sum at its end only, so a few lines at a corrupt place may be yielded wrong before it shows.)
+
+    Of a recorder's file, blocks are yielded whole and only where their checksums agree; one that is corrupt is told when it is
+    passed over, and what follows it is yielded.
     """
     kind = compression(path)
     with _open(path) as file:
@@ -52,8 +58,69 @@ def unpacked(path: Path, on_damage: Callable[[str], None]) -> Iterator[bytes]:
                 yield piece
         elif kind == "gzip":
             yield from _packed(file, "gzip", lambda: zlib.decompressobj(31), on_damage)
+        elif _is_recorders(file):
+            yield from _blocks(file, on_damage)
         else:
             yield from _packed(file, "zstd", lambda: zstandard.ZstdDecompressor().decompressobj(), on_damage)
+
+
+def _is_recorders(file: BinaryIO) -> bool:
+    """Whether the first line is a recorder's heading."""
+    try:
+        start = zstandard.ZstdDecompressor().decompressobj().decompress(file.read(_STEP))
+    except zstandard.ZstdError:
+        start = b""
+    file.seek(0)
+    return _HEADING.match(start) is not None
+
+
+def _blocks(file: BinaryIO, on_damage: Callable[[str], None]) -> Iterator[bytes]:
+    """The blocks of a recorder's file, those that hold together."""
+    data = b""
+    told = False  # what is passed over
+    while data or (data := file.read(_STEP)):
+        start = data.find(_ZSTD)
+        more = file.read(_STEP) if start < 0 else b""
+        kept = start if start >= 0 else max(0, len(data) - 3) if more else len(data)
+        if data[:kept].strip(b"\0") and not told:  # padding is nothing
+            on_damage("corrupt zstd: bytes that are no block are left out")
+            told = True
+        data = data[kept:] + more
+        if start < 0:
+            continue
+        block, data, problem = _block(file, data)
+        if problem:
+            on_damage(problem)
+            told = True
+            data = data[len(_ZSTD) :]
+        else:
+            told = False
+            yield block
+
+
+def _block(file: BinaryIO, data: bytes) -> tuple[bytes, bytes, str]:
+    """One block that begins with ``data``: what it holds, the bytes read behind it, and what is amiss; then the bytes are its
+    own, to look in for the next one."""
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    taken: list[bytes] = []
+    pieces: list[bytes] = []
+    packed = unpacked_bytes = 0
+    while data:
+        for at in range(0, len(data), _STEP):
+            step = data[at : at + _STEP]
+            try:
+                pieces.append(unpacker.decompress(step))
+            except zstandard.ZstdError as e:
+                return b"", b"".join([*taken, data]), f"corrupt zstd: a block is left out ({e})"
+            packed += len(step)
+            unpacked_bytes += len(pieces[-1])
+            if unpacker.eof:
+                return b"".join(pieces), unpacker.unused_data + data[at + _STEP :], ""
+            if packed > _LARGEST or unpacked_bytes > _LARGEST:
+                return b"", b"".join([*taken, data]), f"corrupt zstd: a block of more than {_LARGEST} bytes is left out"
+        taken.append(data)
+        data = file.read(_CHUNK)
+    return b"", b"".join(taken), "zstd cut short: the file ends inside its compressed data"
 
 
 def _packed(file: BinaryIO, kind: str, start: Callable[[], _Unpacker], on_damage: Callable[[str], None]) -> Iterator[bytes]:

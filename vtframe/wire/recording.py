@@ -166,6 +166,10 @@ def _parsed(path: Path, on_damage: Callable[[int, str], None]) -> Iterator[tuple
     longest = _LONGEST
     torn: list[str] = []
     for piece in unpacked(path, torn.append):
+        if torn:  # a block was passed over
+            on_damage(number + 1, "; ".join(torn))
+            torn.clear()
+            waiting, held = [], 0
         if b"\n" not in piece:
             waiting.append(piece)
             held += len(piece)
