@@ -110,7 +110,7 @@ settings = {settings}
 """
 
 
-def test_a_session_runs_on_it_and_says_what_it_saw(venue: VenueProcess, root: Path, tmp_path: Path) -> None:
+def test_a_session_runs_on_it_and_is_the_same_when_it_is_played_again(venue: VenueProcess, root: Path, tmp_path: Path) -> None:
     text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace('plugins = ["onnx"]', 'plugins = ["onnx", "ccxt"]')
     settings = json.dumps(settings_for(venue)).replace('": ', '" = ').replace('": ', '" = ')
@@ -127,6 +127,11 @@ def test_a_session_runs_on_it_and_says_what_it_saw(venue: VenueProcess, root: Pa
     assert report["counts"]["gaps"] == 0
     assert report["feed"]["exchange"] == "binance"
     assert report["feed"]["books"]["BTCUSDT@binance"]["updates"] >= 3
+    again = [sys.executable, "-W", "error", "-m", "vtframe.cli.main", "parity", "session", "--json"]
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    certificate = json.loads(done.stdout)
+    assert certificate["identical"] == certificate["compared"] == certificate["rows"] == report["counts"]["rows"]
 
 
 def _sent(venue: VenueProcess) -> int:
@@ -139,6 +144,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"exchange": "nowhere at all"}, "ccxt streams nothing of 'nowhere at all'; there are"),
     ({"settings": {"apiKey": "planted-key"}}, "settings have 'apiKey', and this feed needs no account"),
     ({"settings": {"secret": "planted-key"}}, "settings have 'secret', and this feed needs no account"),
+    ({"limit": 50, "depth": 50}, "asks ccxt for 50 levels, of which limit delivers 50"),
     ({"digits": {"ETH/USDT": {"price": 3}}}, "has digits of ETH/USDT, which symbols does not name"),
 )
 

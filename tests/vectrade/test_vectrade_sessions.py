@@ -108,6 +108,11 @@ def test_a_session_on_the_mock_survives_gaps_cuts_and_broken_messages_and_counts
     assert counts["resyncs"] >= counts["gaps"] - 2, "but for what was open at the end each was rebuilt"
     assert sum(report["damage"].values()) >= 2
     assert counts["rows"] > 500
+    with process(plugin_named, "parity", "session", "--json") as parity:
+        out, err = parity.communicate(timeout=WAIT_S)
+    assert parity.returncode == 0, out + err
+    certificate = json.loads(out)
+    assert certificate["identical"] == certificate["rows"] == counts["rows"], "played again, losses and all"
     held = b"".join(path.read_bytes() for path in (plugin_named / "session").rglob("*") if path.is_file())
     assert len(held) > 10_000
     assert KEY.encode() not in held

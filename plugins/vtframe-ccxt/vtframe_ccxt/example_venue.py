@@ -32,7 +32,7 @@ def _instrument(base: str, quote: str) -> Instrument:
         quantity_decimals=5,
         tick_size=1,
         lot_size=1,
-        minimum_notional=Decimal("5.0"),
+        minimum_notional=Decimal(5),
         maker_fee=Decimal("0.001"),
         taker_fee=Decimal("0.001"),
     )

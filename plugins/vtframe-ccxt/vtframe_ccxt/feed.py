@@ -23,14 +23,15 @@ class CcxtFeed(Feed):
     """Books and trades of ``exchange`` (an id of ccxt) for ``symbols`` in ccxt's words (``BTC/USDT``, ``BTC/USDT:USDT``).
 
     Slower: every update is a picture that is compared with the one before (docs/venues/ccxt.md has what it costs). Sequence
-    numbers are checked by ccxt alone, where it does; the venue's messages are not seen, so that they cannot be recorded.
+    numbers are checked by ccxt alone, where it does; the venue's messages are not seen: the frames made here are recorded.
     """
 
     name = "ccxt"
 
     exchange: str
     symbols: Annotated[tuple[str, ...], Meta(min_length=1, max_length=200)]
-    limit: Annotated[int, Meta(ge=1, le=5000)] | None = 100  # levels a side; unset: all that ccxt keeps
+    limit: Annotated[int, Meta(ge=1, le=5000)] | None = 100  # levels a side that are delivered; unset: all that ccxt keeps
+    depth: Annotated[int, Meta(ge=1, le=5000)] | None = None  # that ccxt is asked for; unset: what it asks for by itself
     trades: bool = True
     settings: dict[str, Any] = {}  # of ccxt's exchange: options, urls, hostname, ...
     digits: dict[str, Digits] = {}
@@ -73,7 +74,9 @@ class CcxtFeed(Feed):
         exchange.set_markets_from_exchange(self._source)
         patience = Patience(silence_s=self.silence_s, first_wait_s=self.first_wait_s, longest_wait_s=self.longest_wait_s)
         following = self._following = Following(exchange, sink, self._clock, self._instruments, patience=patience)
-        tasks = [asyncio.create_task(following.books(k, symbol, self.limit)) for k, symbol in enumerate(self.symbols)]
+        tasks = [
+            asyncio.create_task(following.books(k, symbol, self.limit, self.depth)) for k, symbol in enumerate(self.symbols)
+        ]
         if self.trades:
             tasks += [asyncio.create_task(following.trades(k, symbol)) for k, symbol in enumerate(self.symbols)]
         try:
@@ -91,6 +94,10 @@ class CcxtFeed(Feed):
     def _known_class(self) -> Any:
         found = exchange_class(self.exchange)
         check_settings(self.settings)
+        if self.depth is not None and (self.limit is None or self.depth <= self.limit):
+            problem = f"asks ccxt for {self.depth} levels, of which limit delivers {self.limit or 'all'}"
+            hint = "ccxt forgets what falls below its depth: let depth be well above limit"
+            raise ConfigError(Fault(key="depth", problem=problem, hint=hint))
         strangers = sorted(set(self.digits) - set(self.symbols))
         if strangers:
             problem = f"has digits of {', '.join(strangers)}, which symbols does not name"

@@ -16,6 +16,7 @@ from vtframe_ccxt.exchange import shown
 from vtframe_ccxt.trades import append_trades
 
 _JITTER = 0.25
+_CONNECT_S = 10.0  # for a connection, a subscription and the first picture
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +67,15 @@ class Following:
             },
         }
 
-    async def books(self, index: int, symbol: str, limit: int | None) -> None:
-        """One instrument's book, for ever. Raises InputError for what waiting does not cure."""
+    async def books(self, index: int, symbol: str, limit: int | None, depth: int | None) -> None:
+        """One instrument's book, for ever: ``limit`` levels of the ``depth`` that ccxt keeps. Raises InputError for what cannot
+        be cured by waiting."""
         book = self._books[index] = ShownBook(index, self._instruments[index], limit)
 
         async def once() -> None:
-            async with asyncio.timeout(self._patience.silence_s):
-                shown_book = await self._exchange.watch_order_book(symbol, limit)
+            silence_s = self._patience.silence_s
+            async with asyncio.timeout(max(silence_s, _CONNECT_S) if book.whole else silence_s):
+                shown_book = await self._exchange.watch_order_book(symbol, depth)
             self._came()
             try:
                 changed = book.take(shown_book, self._now(), self._records)

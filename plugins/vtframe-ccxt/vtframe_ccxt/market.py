@@ -66,7 +66,12 @@ def _step(value: Any, mode: int, symbol: str, name: str) -> Decimal:
 
 def _number(value: Any) -> Decimal:
     """ccxt's numbers are floats made of the venue's text: the shortest text of such a float is that text, to 15 digits."""
-    return Decimal(0) if value is None else Decimal(value if isinstance(value, str) else repr(value))
+    if value is None:
+        return Decimal(0)
+    found = Decimal(value if isinstance(value, str) else repr(value))
+    return (
+        found.to_integral_value() if found == found.to_integral_value() else found.normalize()
+    )  # 5 for "5.0", not 5E+1 for 50
 
 
 def _decimals(step: Decimal) -> int:
