@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vtframe.engine.lane import Lane
 from vtframe.engine.prediction_log import PredictionLog
@@ -41,6 +42,12 @@ class Elsewhere:
     def __init__(self, model: ServedModel, executor: DistantExecutor) -> None:
         self.model = model
         self.executor = executor
+
+    def report(self) -> dict[str, Any]:
+        """What became of its workers."""
+        executor = self.executor
+        deaths, too_late = executor.deaths, executor.dropped
+        return {"deaths": deaths, "answers_too_late": too_late, "first_failure": executor.first_failure}
 
 
 def is_here(model: ServedModel) -> bool:

@@ -149,7 +149,6 @@ class WebsocketsConnection(asyncio.Protocol):
         if self._protocol.close_expected() and not transport.is_closing() and self._protocol.state is State.CLOSED:
             transport.close()
 
-
     def _write(self, transport: asyncio.Transport, piece: bytes) -> None:
         """Where nothing waits to be written, the kernel has it when this returns: uvloop would keep it until its turn is over,
         and an order is not to wait for what else is done in that turn."""
