@@ -221,5 +221,5 @@ def test_a_mark_that_somebody_edited_is_told_with_its_line_and_skipped(tmp_path:
 
 
 def test_a_folder_without_a_recording_is_told_at_its_key(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="paths: .* is a folder without a recorder's files"):
+    with pytest.raises(ConfigError, match=r"paths: .* is a folder without a recorder's files"):
         play([tmp_path])
