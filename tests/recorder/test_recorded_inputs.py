@@ -24,7 +24,7 @@ from vtframe.clock import EventClock
 from vtframe.config import RecorderTable
 from vtframe.domain import Records
 from vtframe.engine.market_log import MarketTap
-from vtframe.errors import RecordingError
+from vtframe.errors import ConfigError, RecordingError
 from vtframe.wire import load_sidecar, sidecar_path
 
 DEPTH = b'{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":[],"a":[]}}'
@@ -218,3 +218,8 @@ def test_a_mark_that_somebody_edited_is_told_with_its_line_and_skipped(tmp_path:
     assert [one[0] for one in played] == ["frame", "damage", "frame"]
     assert played[1][1] == f"{file}:3"
     assert played[1][2].startswith("broken mark: ")
+
+
+def test_a_folder_without_a_recording_is_told_at_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"paths: .* is a folder without a recorder's files"):
+        play([tmp_path])

@@ -118,7 +118,10 @@ class RecordedFeed(Feed):
         if not self.paths:
             hint = 'paths = ["FILE.gz"], or --recording FILE.gz on the command line'
             raise ConfigError(Fault(table="[feed]", key="paths", problem="no recording is named", hint=hint))
-        return expanded([context.folder / Path(path).expanduser() for path in self.paths])
+        try:
+            return expanded([context.folder / Path(path).expanduser() for path in self.paths])
+        except RecordingError as e:
+            raise ConfigError(Fault(table="[feed]", key="paths", problem=f"{e.where}: {e.problem}", hint=e.hint)) from None
 
     def _identify(self, path: Path, context: FeedContext) -> Identity:
         return identify(path, context.codecs, codec=self.codec_name, time_unit=self.time_unit)
