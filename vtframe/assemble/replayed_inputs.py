@@ -9,6 +9,7 @@ from vtframe.assemble.recorded_answers import RecordedElsewhere
 from vtframe.domain import InputKind, Records
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.venue_events import take_entries, take_order_event
 from vtframe.errors import SessionError
 from vtframe.journal.records import (
     AnswersArrived,
@@ -140,9 +141,9 @@ class ReplayedInputs:
             case ModelChanged() | LanesExchanged():
                 self._change(record)
             case OrderEventArrived():
-                engine.on_order_event(self._lanes[record.lane], record.event)
+                take_order_event(engine, self._lanes[record.lane], record.event)
             case EntriesChanged():
-                engine.on_entries(self._lanes[record.lane], allowed=record.allowed, reason=record.reason)
+                take_entries(engine, self._lanes[record.lane], allowed=record.allowed, reason=record.reason)
             case VenuesClosing():
                 engine.wind_down(record.reason)
             case InputArrived(kind=InputKind.COMMAND):

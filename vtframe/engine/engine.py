@@ -15,7 +15,7 @@ import numpy as np
 from vtframe.api import Codec
 from vtframe.book.watch import BookWatch
 from vtframe.clock import EventClock, InputClock
-from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, OrderEvent, Prediction, Records, Verdict
+from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Journal
 from vtframe.engine.meters import Meters
@@ -25,16 +25,7 @@ from vtframe.errors import DecodeError, InvariantError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.age import Arrivals
 from vtframe.inference.distant import Answered
-from vtframe.journal.records import (
-    AnswersArrived,
-    DriftJudged,
-    EntriesChanged,
-    InputArrived,
-    LanesStopped,
-    OrderEventArrived,
-    Record,
-    VenuesClosing,
-)
+from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, LanesStopped, Record, VenuesClosing
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
@@ -84,7 +75,7 @@ class Engine:
         self._answered_at: Callable[[int], None] = clock.advance if isinstance(clock, InputClock) else _stay
         self._arrive: Callable[[], None] = clock.arrive if isinstance(clock, InputClock) else _nothing
         self._read = clock.read_ns if isinstance(clock, InputClock) else clock.now_ns  # for what decides nothing
-        self._journal = journal
+        self.journal = journal
         self.position: Callable[[], str] = str  # where the message in hand comes from, where the feed knows
         self.housekeeping: Callable[[], None] = _nothing  # the session's work in bulk, a few times a second
         self._records = Records()
@@ -131,13 +122,13 @@ class Engine:
     def note_stop(self, reason: str) -> None:
         """Number the command to stop, if there was one: after the last input that was handled, where it takes effect."""
         self._note_command()
-        self._journal.write(LanesStopped(number=self.number, ts=self._clock.now_ns(), reason=reason))
+        self.journal.write(LanesStopped(number=self.number, ts=self._clock.now_ns(), reason=reason))
 
     def wind_down(self, reason: str) -> None:
         """Before that, where lanes trade at venues: they enter nothing more and cancel every order, and the ends that their
         venues tell are inputs still. Raises the first error, when all lanes were told."""
         self._note_command()
-        self._journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
+        self.journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
         with ExitStack() as steps:
             for lane in reversed(self._lanes):
                 if lane.adapter.live:
@@ -221,29 +212,18 @@ class Engine:
         text = f"connection {connection} {'up' if up else 'down'} {reason}".rstrip()
         self._note(self._take_number(), InputKind.CONNECTION, text)
 
-    def on_order_event(self, lane: Lane, event: OrderEvent) -> None:
-        """A venue on one of the lane's orders: numbered and journalled before anything follows from it."""
+    def begin_input(self) -> tuple[int, int]:
+        """Something comes that is no message: its number and its time. Verdicts that are due come before it."""
         if self.number >= self.verdict_at:
             self.take_verdicts()
         self._arrive()
-        number = self._take_number()
-        self._journal.write(OrderEventArrived(number=number, ts=self._clock.now_ns(), lane=lane.lane_id, event=event))
-        lane.on_venue_event(event, number)
-
-    def on_entries(self, lane: Lane, *, allowed: bool, reason: str) -> None:
-        """A lane's venue takes entries from here on, or does not any more."""
-        if self.number >= self.verdict_at:
-            self.take_verdicts()
-        self._arrive()
-        number, ts = self._take_number(), self._clock.now_ns()
-        self._journal.write(EntriesChanged(number=number, ts=ts, lane=lane.lane_id, allowed=allowed, reason=reason))
-        lane.on_entries(allowed=allowed, reason=reason)
+        return self._take_number(), self._clock.now_ns()
 
     def on_drift(self, verdict: DriftVerdict) -> None:
         """A verdict on a model's inputs or scores: numbered, journalled, and carried out by the lanes that trade the model."""
         self._arrive()
         number = self._take_number()
-        self._journal.write(DriftJudged(number=number, ts=self._clock.now_ns(), verdict=verdict))
+        self.journal.write(DriftJudged(number=number, ts=self._clock.now_ns(), verdict=verdict))
         lanes = [lane for model in self._models if model.name == verdict.model for lane in model.lanes]
         for lane in lanes:
             lane.on_drift(verdict, number)
@@ -253,10 +233,7 @@ class Engine:
 
     def on_command(self, text: str) -> int:
         """An operator's command takes effect here, between two inputs; returns its number."""
-        if self.number >= self.verdict_at:
-            self.take_verdicts()
-        self._arrive()
-        number = self._take_number()
+        number, _ = self.begin_input()
         self._note(number, InputKind.COMMAND, text)
         return number
 
@@ -277,7 +254,7 @@ class Engine:
     def _note(self, number: int, kind: InputKind, text: str) -> None:
         ts = self._clock.now_ns() if kind is InputKind.COMMAND else self._read()  # a command takes effect at its time
         record: Record = InputArrived(number=number, kind=int(kind), ts=ts, text=text)
-        self._journal.write(record)
+        self.journal.write(record)
 
     def _apply(self, records: Records, index: int, started: int) -> None:
         """One frame: book and features, then fills and exits, then predictions on the rows that it made."""
@@ -335,7 +312,7 @@ class Engine:
             return
         self._arrive()
         rows = tuple((one.prediction.instrument, one.prediction.row) for one in settled)
-        self._journal.write(AnswersArrived(number=self.number, ts=self._clock.now_ns(), model=model.name, rows=rows))
+        self.journal.write(AnswersArrived(number=self.number, ts=self._clock.now_ns(), model=model.name, rows=rows))
         for one in settled:
             self.number += 1
             self._take(model, one)

@@ -13,6 +13,7 @@ from vtframe.clock import LiveClock
 from vtframe.domain import OrderEvent, OrderLost
 from vtframe.engine.engine import Engine
 from vtframe.engine.lane import Lane
+from vtframe.engine.venue_events import take_entries, take_order_event
 from vtframe.errors import PluginError, VtframeError
 
 _INSISTED_S: Final = 0.5  # that adapters have to close where somebody insists
@@ -30,13 +31,13 @@ class VenuePort:
 
     def on_order_event(self, event: OrderEvent) -> None:
         with self._stopping_at_errors():
-            self._engine.on_order_event(self._lane, event)
+            take_order_event(self._engine, self._lane, event)
 
     def on_entries(self, *, allowed: bool, reason: str = "") -> None:
         if self._lane.closed_for == ("" if allowed else reason):
             return
         with self._stopping_at_errors():
-            self._engine.on_entries(self._lane, allowed=allowed, reason=reason)
+            take_entries(self._engine, self._lane, allowed=allowed, reason=reason)
 
     @contextlib.contextmanager
     def _stopping_at_errors(self) -> Iterator[None]:
@@ -93,7 +94,7 @@ class Venues:
         now = LiveClock().now_ns()
         for lane in self._lanes:
             for name in lane.working_orders():
-                self._engine.on_order_event(lane, OrderLost(client_order_id=name, ts_event=now, reason=NO_END))
+                take_order_event(self._engine, lane, OrderLost(client_order_id=name, ts_event=now, reason=NO_END))
         if self._engine.failure is not None and error is None:
             raise self._engine.failure
 
