@@ -47,7 +47,7 @@ BROKEN: tuple[tuple[FeedCheck, type, str], ...] = (
     (check_recorded_bytes_give_the_counts, mutants.Trimming, "were not delivered as sent"),
     (check_recorded_bytes_give_the_counts, mutants.Doubling, "were delivered that the venue did not send"),
     (check_reconnect_resubscribes, mutants.Shy, "it connected and asked for every instrument again"),
-    (check_silence_is_noticed, mutants.Patient, "it took the silent connection for dead"),
+    (check_silence_is_noticed, mutants.Patient, "it took the silent connection for dead, or its books for stale"),
     (check_broken_messages_do_not_end_it, mutants.Discreet, "the broken message was counted, or made a gap"),
     (check_broken_messages_do_not_end_it, mutants.Brittle, "run raised JSONDecodeError"),
 )
