@@ -106,6 +106,8 @@ class Line:
             if isinstance(e, TimeoutError):
                 problem = "streams were not acknowledged" if asked else "no connection"
                 raise TransportError(url, f"{problem} within {timeout_s:g} s") from None
+            if isinstance(e, OSError | RuntimeError):  # uvloop's word for a socket that has just gone
+                raise TransportError(url, f"cannot connect: {e}") from None
             raise
 
     async def _subscribe(self, url: str) -> None:

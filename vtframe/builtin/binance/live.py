@@ -31,6 +31,7 @@ from vtframe.domain import BookState, Instrument
 from vtframe.transport import Library
 
 _TURN_S: Final = 0.02  # between two looks at whether the session wants to stop
+_STOP_S: Final = 5.0
 _PROBE_LEVELS: Final = 5
 _AT_ONCE: Final = 8  # snapshots that are asked for at the same time
 _OURS: Final = 0  # the connection number of what no socket brought; theirs begin at 1
@@ -382,7 +383,8 @@ class LiveMarket:
         self._stopped = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_S)  # a socket that does not let go holds up no stop
         lines = [line for keeper in self._keepers for line in keeper.lines]
         for line in lines:
             line.give_up("the session stops")
