@@ -129,7 +129,7 @@ def test_a_recording_that_cannot_be_played_is_told_at_its_key(config: Path, cont
     if content is not None:
         (config.parent / "day.gz").write_bytes(content)
     (fault,) = checked(config)
-    assert fault.startswith(f"9 [feed] paths: {config.parent / 'day.gz'}: ")
+    assert fault.startswith(f"10 [feed] paths: {config.parent / 'day.gz'}: ")
 
 
 def test_a_graph_that_does_not_load_or_is_of_another_width_is_told_where_the_bundle_is_named(config: Path) -> None:
