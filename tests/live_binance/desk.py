@@ -151,7 +151,7 @@ class Run:
             runner.run(main())
         return self.desk
 
-    async def until(self, condition: Callable[[], bool], what: str = "") -> None:
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition; fails with what there is where it does not come about."""
         until = asyncio.get_running_loop().time() + LIMIT_S
         while not condition():
