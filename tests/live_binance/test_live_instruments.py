@@ -204,7 +204,7 @@ def test_a_look_asks_nobody(tmp_path: Path) -> None:
     ("settings", "problem"),
     [
         ({"url": "liv"}, "did you mean 'live'"),
-        ({"url": "ftp://x"}, "expected 'live', 'testnet' or the base URL"),
+        ({"url": "ftp://x"}, "expected 'live', 'testnet', 'embedded' or the base URL"),
         ({"instruments": ("A", "B", "A")}, "'A' is named twice"),
         ({"streams": ("markPrice",)}, "spot has no stream 'markPrice'"),
         ({"depth_ms": 0}, "found 0, spot has 100, 1000"),
