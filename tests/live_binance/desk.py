@@ -56,6 +56,7 @@ class Desk:
         self.connections: list[tuple[int, bool, str]] = []
         self.states: list[list[BookState]] = [[BookState.SYNCING] for _ in self.instruments]
         self.fail_at = -1  # message at which it raises
+        self.failed = False
         self.after: Callable[[bytes], None] | None = None
         self._records = Records()
         self._stop = threading.Event()
@@ -71,6 +72,7 @@ class Desk:
 
     def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
         if len(self.messages) == self.fail_at:
+            self.failed = True
             raise ValueError("the session is broken")
         self.messages.append(data)
         self.times.append(ts_recv)

@@ -338,7 +338,7 @@ def test_a_snapshot_with_an_id_that_no_diff_reaches_freezes_no_book() -> None:
 def test_an_error_of_the_session_ends_the_feed_and_is_raised() -> None:
     async def during(run: Run) -> None:
         run.desk.fail_at = len(run.desk.messages) + 10
-        await run.until(lambda: run.desk.fail_at == len(run.desk.messages), "the error")
+        await run.until(lambda: run.desk.failed, "the error")
 
     with ScriptedVenue("spot") as venue, pytest.raises(ValueError, match="the session is broken"):
         Run(venue)(during)

@@ -59,7 +59,7 @@ backend = { slow_ms = 6 }
 [[lanes]]
 id = "near"
 model = "here"
-strategy = { use = "probability", enter = 0.42, exit = 0.3, min_edge_bps = -9, assume_fees_bps = 0 }
+strategy = { use = "probability", enter = 0.42, exit = 0.3, min_edge_bps = -9, assume_fees_bps = 0, order = "make" }
 when_late = "cancel"
 execution = { use = "paper", latency_us = 3_000 }
 

@@ -54,7 +54,9 @@ class Control:
             path = self._place.path / "socket"
             self._server = await asyncio.start_unix_server(self._accept, str(path), limit=_LIMIT)
             path.chmod(0o600)
-            self._address.write_text(f"{path}\n", encoding="utf-8")
+            written = self._address.with_suffix(".new")
+            written.write_text(f"{path}\n", encoding="utf-8")
+            written.replace(self._address)  # so that nobody reads half of it
         except (OSError, AttributeError, NotImplementedError) as e:  # no Unix sockets, or no place for one
             _log.warning("no control socket: %s", e)
         return self

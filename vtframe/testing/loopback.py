@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -68,6 +69,7 @@ class LoopbackServer:
         self.port = port
         self.clients: list[Client] = []
         self.refusing = False
+        self._met: weakref.WeakSet[ServerConnection] = weakref.WeakSet()  # those that were refused as well
         self._conversation = conversation
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -127,12 +129,14 @@ class LoopbackServer:
         self.port = next(iter(server.sockets)).getsockname()[1]
         tell(None)
         await self._end.wait()
-        for client in list(self.clients):
-            client.cut()
+        for connection in list(self._met):
+            connection.transport.abort()
         server.close()
         await server.wait_closed()
+        await asyncio.sleep(0)  # an aborted transport lets go of its socket in the loop's next turn
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        self._met.add(connection)
         if self.refusing:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "no connections now\n")
         answer = self._conversation.answered(request.path)
