@@ -177,9 +177,11 @@ class Link:
             reason = await over
         finally:
             self._open = None
-            if not self._sink.stopping:
-                self._tell_down(reason)
-            await opened.close()
+            try:
+                if not self._sink.stopping:
+                    self._tell_down(reason)
+            finally:
+                await opened.close()
 
     def _watch(self) -> None:
         silent = asyncio.get_running_loop().time() - self._heard_at

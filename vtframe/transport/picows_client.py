@@ -51,6 +51,9 @@ class PicowsConnection:
         except TimeoutError:
             self._transport.disconnect()
             await self._over
+        except asyncio.CancelledError:
+            self._transport.disconnect()  # who asked for it waits no more
+            raise
 
 
 def _listener(receiver: Receiver, now_ns: Callable[[], int], over: asyncio.Future[None], limit: int) -> Any:
@@ -124,14 +127,14 @@ async def connect(
             max_redirects=0,  # headers may hold a key, and it is for this address alone
             socket_factory=partial(_connected, made),
         )
-    except asyncio.CancelledError:
+    except (OSError, picows.WSError, TimeoutError, asyncio.CancelledError) as e:
         for one in made:  # picows leaves it open, and its transport with it, which sees this as the end
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        raise
-    except (OSError, picows.WSError, TimeoutError) as e:
+        if isinstance(e, asyncio.CancelledError):
+            raise
         raise TransportError(url, f"cannot connect: {e}") from None
     return PicowsConnection(url, transport, over, asyncio.create_task(_end(transport)))
 

@@ -114,6 +114,9 @@ class WebsocketsConnection(asyncio.Protocol):
         except TimeoutError:
             self.abort()
             await self._over
+        except asyncio.CancelledError:
+            self.abort()  # who asked for it waits no more
+            raise
 
     def _take(self, frame: Frame, ts_recv: int) -> None:
         opcode = frame.opcode
@@ -186,9 +189,9 @@ async def connect(
         raise TransportError(url, f"cannot connect: {e}") from None
     try:
         await connection.opened
-    except WebSocketException as e:
-        raise TransportError(url, f"cannot connect: {e}") from None
-    except asyncio.CancelledError:
-        connection.abort()  # nobody will: who asked for it is gone
+    except BaseException as e:
+        connection.abort()  # nobody else will: a venue that refuses may leave its end open, and who asked may be gone
+        if isinstance(e, WebSocketException):
+            raise TransportError(url, f"cannot connect: {e}") from None
         raise
     return connection
