@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -233,7 +234,6 @@ class Campaign:
                 await self.schedule(client, number, dice)
             except TimeoutError as e:
                 self.problems.append(f"schedule {number} ({client.market}): {e}: {client.describe()}")
-                return
             client.session.housekeeping()
             self.done += 1
             say(f"schedule {number} ({client.market}): {'; '.join(self.problems[before:]) or 'passed'}")
@@ -378,10 +378,9 @@ def main() -> int:
     parser.add_argument("--redundant", action="store_true", help="every connection twice")
     parser.add_argument("--json", action="store_true", help="nothing but the result")
     asked = parser.parse_args()
-    command = [sys.executable, "-m", "vtframe.cli.main", "venue", "--port", "0", "--print-url", "--speed", str(SPEED)]
-    for market, symbols in MARKETS.items():
-        for symbol in symbols:
-            command += ["--instrument", f"{market}:{symbol}"]
+    instruments = [f"{market}:{symbol}" for market, symbols in MARKETS.items() for symbol in symbols]
+    settings = {"port": 0, "speed": SPEED, "instruments": instruments, "parent": os.getpid()}  # it leaves with us
+    command = [sys.executable, "-m", "vtframe.venue", json.dumps(settings)]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         noise = subprocess.DEVNULL if asked.json else None
