@@ -125,6 +125,13 @@ class Client:
     def live(self) -> bool:
         return all(self.pipeline.books.state(index) is BookState.LIVE for index in range(len(self.pipeline.books)))
 
+    @property
+    def heard(self) -> bool:
+        """Every book is live, and every stream has said something on the connections of now. What is lost before that is part
+        of the loss that was told when they were lost: nobody knows the number of a stream's first message."""
+        streams = self.feed._live._streams  # noqa: SLF001
+        return self.live and all(stream.verified for stream in streams)
+
     def counters(self) -> Counter[str]:
         """What a fault can be seen in."""
         report, counts = self.feed.report(), self.pipeline.counts()
@@ -261,7 +268,7 @@ class Campaign:
         newest = [(await self.truth(client.market, symbol))["update_id"] for symbol in MARKETS[client.market]]
         books = client.pipeline.books
         await self.until(
-            lambda: client.live and client.up and all(books.update_id(at) >= one for at, one in enumerate(newest)), what
+            lambda: client.heard and client.up and all(books.update_id(at) >= one for at, one in enumerate(newest)), what
         )
         wanted = len(client.keepers)
         until = time.perf_counter() + LIMIT_S

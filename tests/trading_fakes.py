@@ -155,8 +155,8 @@ class ListJournal:
     def __init__(self):
         self.records = []
 
-    def write(self, record):
-        self.records.append(record)
+    def write(self, *records):
+        self.records.extend(records)
 
     def of(self, kind):
         return [record for record in self.records if isinstance(record, kind)]
@@ -184,7 +184,19 @@ class Bench:
         self.number = 0
         self.row = 0
 
-    def lane(self, strategy, adapter, *, lane_id=None, limits=None, model=None, capital=10_000, when_late="hold", meters=None):
+    def lane(
+        self,
+        strategy,
+        adapter,
+        *,
+        lane_id=None,
+        limits=None,
+        model=None,
+        capital=10_000,
+        when_late="hold",
+        meters=None,
+        start=True,
+    ):
         lane_id = lane_id or f"lane{len(self.lanes) + 1}"
         ledger = self.ledgers[lane_id] = Ledger()
         view = RiskView(market=self.market, orders=self.orders, ledgers=self.ledgers, lane=lane_id)
@@ -204,7 +216,8 @@ class Bench:
             journal=self.journal,
             meters=meters,
         )
-        lane.start()
+        if start:
+            lane.start()
         self.lanes.append(lane)
         return lane
 

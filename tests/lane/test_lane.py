@@ -674,10 +674,10 @@ class Full(ListJournal):
         super().__init__()
         self.kinds = kinds
 
-    def write(self, record):
-        if isinstance(record, self.kinds):
+    def write(self, *records):
+        if any(isinstance(record, self.kinds) for record in records):
             raise JournalError("journal", "No space left on device")
-        super().write(record)
+        super().write(*records)
 
 
 def journal_of(venue, journal):

@@ -212,10 +212,10 @@ def test_a_journal_that_does_not_take_a_venues_event_stops_the_session_with_that
 ) -> None:
     written = JournalWriter.write
 
-    def full(self: JournalWriter, record: Any) -> None:
-        if isinstance(record, OrderEventArrived):
+    def full(self: JournalWriter, *records: Any) -> None:
+        if isinstance(records[0], OrderEventArrived):
             raise JournalWriteError("the journal", "cannot be written: the disk is full")
-        written(self, record)
+        written(self, *records)
 
     monkeypatch.setattr(JournalWriter, "write", full)
     with serving(ScriptedVenue()) as venue:

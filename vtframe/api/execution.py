@@ -127,6 +127,10 @@ class ExecutionAdapter(Part):
     def submit(self, order: ApprovedOrder) -> None:
         raise NotImplementedError
 
+    def rehearse(self, order: ApprovedOrder) -> None:
+        """Live adapters, in idle time: walk the way of ``submit``, and neither send nor remember anything, so that its code is
+        in the caches when an order comes. Nothing by default."""
+
     def cancel(self, command: CancelOrder) -> None:
         raise NotImplementedError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -32,7 +32,13 @@ class RiskContext(Protocol):
 
 
 class RiskPolicy(Part):
-    """One limit. Orders that reduce exposure are not shown to policies: no limit ever blocks a stop-loss."""
+    """One limit. Orders that reduce exposure are not shown to policies: no limit ever blocks a stop-loss.
+
+    ``pure``: ``review`` answers and leaves no trace. Such a policy is rehearsed as well, on orders that are never sent, so that
+    its code is in the caches when one comes that is.
+    """
+
+    pure: ClassVar[bool] = False
 
     def start(self, context: RiskContext) -> None:
         """Called once before the first order."""

@@ -14,11 +14,13 @@ from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Journal, Market
 from vtframe.engine.meters import Meters
 from vtframe.engine.newest_rows import NewestRows
+from vtframe.engine.rehearsal import Rehearsal, Rehearsals
 from vtframe.engine.risk_view import RiskView
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import OrderTable
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.drift import DriftRule
+from vtframe.journal.scratch import ScratchJournal
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate
 from vtframe.risk.restraint import DriftRestraint
@@ -42,6 +44,7 @@ class Account:
     ) -> None:
         """``rules`` are those on drift."""
         self._info = info
+        self._parts = parts.lanes
         self._bundles = bundles
         self._rules = rules
         self._journal = journal
@@ -67,6 +70,14 @@ class Account:
     def lanes_of(self, model: str) -> list[Lane]:
         """Those that trade it, at the beginning."""
         return [lane for name, lane in self.lanes.items() if self._models[name] == model]
+
+    def rehearsals(self) -> Rehearsals | None:
+        """Of the lanes that trade at venues and are to be kept warm; None where there are none. Raises JournalError."""
+        lanes = [self.lanes[one.id] for one in self._parts if one.execution.live and one.table.keep_warm]
+        if not lanes:
+            return None
+        journal = ScratchJournal(self._info.folder)
+        return Rehearsals([Rehearsal(lane, gate=self._gate, market=self._market, journal=journal) for lane in lanes], journal)
 
     def _risk_view(self, orders: OrderTable, ledgers: Mapping[str, Ledger], lane: str | None = None) -> RiskView:
         return RiskView(market=self._market, orders=orders, ledgers=ledgers, lane=lane)

@@ -63,9 +63,10 @@ class _Journal:
         self._compare = comparison.add
         self._count = tally.add
 
-    def write(self, record: Record, /) -> None:
-        self._compare(record)
-        self._count(record)
+    def write(self, *records: Record) -> None:
+        for record in records:
+            self._compare(record)
+            self._count(record)
 
 
 class _Taken(msgspec.Struct, frozen=True):

@@ -283,6 +283,7 @@ class _Builder:
             lifecycle=lifecycle,
             inputs=inputs,
             recorder=recorder,
+            rehearsals=self.account.rehearsals() if not self.parts.feed.market_time else None,
         )
 
     def _verdicts(self, engine: Engine, row_log: RowLog) -> FoundVerdicts | RecordedVerdicts:

@@ -81,6 +81,7 @@ class LaneTable(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""  # a model's name; required
     when_late: Literal["hold", "cancel", "flatten"] = "hold"
     capital: Decimal = Decimal(10_000)  # quote currency
+    keep_warm: bool = True  # at venues: spend idle time on orders that are not sent, so that a real one finds the caches hot
     shadow: bool = False  # on paper beside the account: it neither sees what the others hold nor counts with them
     instruments: tuple[Annotated[str, Meta(min_length=1)], ...] = ()  # SYMBOL@venue: act on these alone; empty: on all
 

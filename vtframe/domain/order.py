@@ -6,6 +6,8 @@ from enum import Enum, IntEnum
 
 import msgspec
 
+_BY_IDENTITY = object.__hash__  # a member is alone of its kind, and Enum's own hash, of its name, is a call of Python's
+
 
 class Side(IntEnum):
     """Signs multiply: a signed quantity is ``side * quantity``."""
@@ -15,11 +17,15 @@ class Side(IntEnum):
 
 
 class OrderType(Enum):
+    __hash__ = _BY_IDENTITY
+
     MARKET = "market"
     LIMIT = "limit"
 
 
 class TimeInForce(Enum):
+    __hash__ = _BY_IDENTITY
+
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
@@ -34,6 +40,8 @@ class LiquiditySide(Enum):
 
 class OrderStatus(Enum):
     """Every order is in exactly one of these."""
+
+    __hash__ = _BY_IDENTITY
 
     APPROVED = "approved"  # journalled, not yet sent
     SUBMITTED = "submitted"  # sent, not acknowledged

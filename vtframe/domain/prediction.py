@@ -10,6 +10,8 @@ import msgspec
 class Verdict(Enum):
     """What became of one row for one model. Only OK is tradable."""
 
+    __hash__ = object.__hash__  # a call of Python's otherwise, several times a row
+
     OK = "ok"
     LATE = "late"  # done after its deadline
     STALE = "stale"  # its market data was too old when it was done

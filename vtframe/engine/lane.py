@@ -135,7 +135,7 @@ class Lane:
             instruments=market.instruments,
             books=market.books,
             sink=self if sink is None else sink,
-            traded=tuple(k for k in range(len(market.instruments)) if self._chosen is None or k in self._chosen),
+            traded=self.acts_on,
         )
         for part, start in (
             (self.strategy, lambda: self.strategy.start(self.view)),
@@ -224,6 +224,11 @@ class Lane:
     def on_entries(self, *, allowed: bool, reason: str = "") -> None:
         """The venue takes entries from here on, or does not: what would open is denied meanwhile."""
         self._desk.closed_for = "" if allowed else reason or "the venue takes no orders"
+
+    @property
+    def acts_on(self) -> tuple[int, ...]:
+        """Indexes of the instruments that it may trade."""
+        return tuple(k for k in range(len(self._market.instruments)) if self._chosen is None or k in self._chosen)
 
     @property
     def closed_for(self) -> str:

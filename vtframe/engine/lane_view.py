@@ -28,7 +28,9 @@ class RowReader(Protocol):
 class Journal(Protocol):
     """Where decisions are written before they take effect."""
 
-    def write(self, record: Record, /) -> None: ...
+    def write(self, *records: Record) -> None:
+        """All of them, or none and an error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

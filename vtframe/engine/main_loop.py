@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ from vtframe.engine.venues import Venues
 from vtframe.inference.pool.bell import Bell
 
 _QUIET_S: Final = 1.0  # between two turns of housekeeping, at most
+_REHEARSE_S: Final = 0.002  # between two rehearsals: a few dozen frames later the caches are somebody else's
+_BUSY_S: Final = 0.001  # that a rehearsal comes late where there is no idle time to rehearse in
 _WATCH_S: Final = 0.01  # between two looks at models elsewhere: for deadlines that pass, and workers that died
 
 
@@ -27,11 +30,13 @@ def run_loop(
     lifecycle: Lifecycle,
     folder: Path,
     lanes: Sequence[Lane] = (),
+    rehearse: Callable[[], None] | None = None,
 ) -> None:
     """Run ``main``, while the venues of ``lanes`` are open, on uvloop where there is one.
 
     Answers from elsewhere are taken as they ring; where a model is waited for busily, the loop never sleeps. ``lifecycle``
-    takes commands meanwhile, of those who find its socket in the session's ``folder``."""
+    takes commands meanwhile, of those who find its socket in the session's ``folder``. ``rehearse`` is called in idle time,
+    once the venues are open."""
 
     async def everything() -> None:
         loop = asyncio.get_running_loop()
@@ -44,6 +49,8 @@ def run_loop(
         try:
             async with Control(lifecycle, folder), Venues(engine, lanes) as venues:
                 if venues.ready:
+                    if rehearse is not None:
+                        beside.append(asyncio.create_task(_keep_warm(rehearse)))
                     await main
         finally:
             main.close()  # it may not have begun
@@ -93,3 +100,11 @@ async def _keep_house(housekeeping: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(_QUIET_S)
         housekeeping()
+
+
+async def _keep_warm(rehearse: Callable[[], None]) -> None:
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(_REHEARSE_S)
+        if time.perf_counter() - before < _REHEARSE_S + _BUSY_S:
+            rehearse()

@@ -96,7 +96,7 @@ class OrderDesk:
         self._stopwatch = stopwatch
         self._counters = counters
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
-        self._minimums = tuple(_least(instrument) for instrument in market.instruments)
+        self._minimums = tuple(least_product(instrument) for instrument in market.instruments)
         self._waiting: dict[int, Intent] = {}
         self._retry_at: dict[int, int] = {}
         self._exits: dict[str, Exits] = {}  # of working orders that open
@@ -270,8 +270,8 @@ class OrderDesk:
         name = self._names[command.instrument]
         try:
             self._denials.end(name)
-            self._write_intent(intent, command)
-            self._journal.write(OrderApproved(order=command, instrument=name, asked_quantity=asked, notes=notes))
+            approved = OrderApproved(order=command, instrument=name, asked_quantity=asked, notes=notes)
+            self._journal.write(self._formed(intent, command), approved)
         except BaseException:
             self._orders.withdraw(command.client_order_id)
             raise
@@ -316,34 +316,31 @@ class OrderDesk:
             self._orders.forget(order.client_order_id)
             return
         self._orders.deny(order)
-        self._write_intent(intent, order)
-        self._journal.write(OrderDenied(order=order, instrument=name, denied=denied))
+        self._journal.write(self._formed(intent, order), OrderDenied(order=order, instrument=name, denied=denied))
 
-    def _write_intent(self, intent: Intent, order: SubmitOrder) -> None:
+    def _formed(self, intent: Intent, order: SubmitOrder) -> IntentFormed:
         index = intent.instrument
         top = self._market.books.top(index)
         self._counters.intents += 1
-        self._journal.write(
-            IntentFormed(
-                lane=self._lane,
-                instrument=self._names[index],
-                input=self.number,
-                ts=order.ts_created,
-                target=intent.target,
-                position=self._ledger.position(index).quantity,
-                cause=intent.cause,
-                edge_bps=intent.edge_bps,
-                prediction=intent.prediction,
-                row=tuple(float(value) for value in self._market.rows.row(index)),
-                bid=top.bid,
-                bid_quantity=top.bid_quantity,
-                ask=top.ask,
-                ask_quantity=top.ask_quantity,
-            )
+        return IntentFormed(
+            lane=self._lane,
+            instrument=self._names[index],
+            input=self.number,
+            ts=order.ts_created,
+            target=intent.target,
+            position=self._ledger.position(index).quantity,
+            cause=intent.cause,
+            edge_bps=intent.edge_bps,
+            prediction=intent.prediction,
+            row=tuple(self._market.rows.row(index)),
+            bid=top.bid,
+            bid_quantity=top.bid_quantity,
+            ask=top.ask,
+            ask_quantity=top.ask_quantity,
         )
 
 
-def _least(instrument: Instrument) -> tuple[bool, int]:
+def least_product(instrument: Instrument) -> tuple[bool, int]:
     """The minimum notional as a least product quantity x price, or (False) as a least quantity; fixed point, exact."""
     by_price = instrument.kind is not InstrumentKind.INVERSE
     decimals = instrument.quantity_decimals + (instrument.price_decimals if by_price else 0)

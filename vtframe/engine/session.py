@@ -25,6 +25,7 @@ from vtframe.engine.lifecycle import Lifecycle
 from vtframe.engine.main_loop import run_loop
 from vtframe.engine.meters import Counters, Meters
 from vtframe.engine.recorder import Recorder
+from vtframe.engine.rehearsal import Rehearsals
 from vtframe.engine.report import measured, report_of, write_report
 from vtframe.engine.row_log import RowLog
 from vtframe.engine.session_log import SessionLog
@@ -89,6 +90,7 @@ class Session:
         lifecycle: Lifecycle,
         inputs: FeedSink | None = None,
         recorder: Recorder | None = None,
+        rehearsals: Rehearsals | None = None,
     ) -> None:
         """``started`` and ``stopped`` tell the plugins, ``release`` lets go of the models; ``inputs`` is what the feed delivers
         to (by default the engine), ``recorder`` what it tells besides."""
@@ -112,6 +114,7 @@ class Session:
         self._live = not feed.market_time and not engine.elsewhere.spins  # else it is busy all the time, and means to be
         self._inputs: FeedSink = engine if inputs is None else inputs
         self._recorder = recorder
+        self._rehearsals = rehearsals
         self._started = started
         self._stopped = stopped
         self._release = release
@@ -149,6 +152,8 @@ class Session:
         except BaseException:
             self.row_log.close()
             self.journal.close()
+            if self._rehearsals is not None:
+                self._rehearsals.close()
             self._release()
             shutil.rmtree(self.info.folder)
             raise
@@ -161,7 +166,15 @@ class Session:
         """The main loop; whatever ends it is in ``reason`` afterwards."""
         try:
             main, folder = self.feed.run(self._inputs), self.info.folder
-            run_loop(main, self.engine, self._rest, lifecycle=self.lifecycle, folder=folder, lanes=self.lanes)
+            run_loop(
+                main,
+                self.engine,
+                self._rest,
+                lifecycle=self.lifecycle,
+                folder=folder,
+                lanes=self.lanes,
+                rehearse=None if self._rehearsals is None else self._rehearsals.walk,
+            )
         except KeyboardInterrupt:
             self.reason = "interrupted twice: the feed did not stop in time"
         except Exception as e:  # noqa: BLE001 - the caller raises it, after the orderly stop
@@ -252,6 +265,7 @@ class Session:
             feed=dict(self.feed.report()),
             headroom=self.headroom.report(),
             execution=self._adapters(),
+            rehearsals={} if self._rehearsals is None else self._rehearsals.report(),
         )
         self.journal.write(Checkpoint(input=self.engine.number, ts=self.clock.now_ns(), report=report))
 
@@ -294,6 +308,7 @@ class Session:
             self._checkpoint,
             self._write_end,
             self.journal.close,
+            *([] if self._rehearsals is None else [self._rehearsals.close]),
             self._release,
             self.lifecycle.close,
         ]

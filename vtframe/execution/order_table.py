@@ -162,6 +162,11 @@ class OrderTable:
         self._move(order, status)
         return order
 
+    def clear(self) -> None:
+        """Forget everything: for a table of orders that were never meant."""
+        for table in (self._open, self._final, self._proposed, self._working, self._total, self._approved):
+            table.clear()
+
     def find(self, client_order_id: str) -> Order | None:
         return self._open.get(client_order_id) or self._final.get(client_order_id)
 

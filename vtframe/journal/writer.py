@@ -60,25 +60,31 @@ class JournalWriter:
         """The segment that is being written."""
         return segment_path(self.folder, self._number)
 
-    def write(self, record: Record) -> None:
-        """Append ``record`` with one write."""
-        payload = self._encode(record)
-        if HEADER_BYTES < self._offset > self._segment_bytes - len(payload) - FRAME.size:
+    def write(self, *records: Record) -> None:
+        """Append ``records`` with one write."""
+        payloads = [self._encode(record) for record in records]
+        length = sum(map(len, payloads)) + FRAME.size * len(payloads)
+        if HEADER_BYTES < self._offset > self._segment_bytes - length:
             self.rotate()
-        data = frame(payload, self._offset)
+        end, frames = self._offset, []
+        for payload in payloads:
+            frames.append(frame(payload, end))
+            end += FRAME.size + len(payload)
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
         try:
             written = os.write(self._fd, data)
             while written != len(data):  # the kernel took a part: the disk is filling up
                 written += os.write(self._fd, data[written:])
         except OSError as e:
             raise self._undone(e) from None
-        self._offset += len(data)
-        self.records += 1
-        kind = type(record)
-        if kind in self._on_disk:
-            self._fsync(self._fd)
-        elif kind in self._in_background:
-            self._fsync_in_background()
+        self._offset = end
+        self.records += len(records)
+        for record in records:
+            kind = type(record)
+            if kind in self._on_disk:
+                self._fsync(self._fd)
+            elif kind in self._in_background:
+                self._fsync_in_background()
 
     def rotate(self) -> None:
         """Finish this segment and begin the next one."""
@@ -86,6 +92,21 @@ class JournalWriter:
             raise JournalError(str(self.path), self._closed)
         self._fsync(self._fd)
         self._begin_segment(self._number + 1)
+
+    @property
+    def size(self) -> int:
+        """Bytes in this segment."""
+        return self._offset
+
+    def restart(self) -> None:
+        """Throw this segment's records away, and go on in it: for a journal that nobody will read."""
+        end = len(header(self.session_id, self._number))
+        os.ftruncate(self._fd, end)
+        self._offset = end
+
+    def abandon(self) -> None:
+        """Let go as ``close`` does, and leave it to the kernel what comes to the disk."""
+        self._release()
 
     def close(self) -> None:
         """Bring everything to the disk and let go; may be called twice."""

@@ -28,6 +28,10 @@ class Gate:
         self._policies = tuple(policies)
         self._context = context
 
+    def rehearsal(self, context: RiskContext) -> Gate:
+        """A gate of the same policies, those that leave no trace, for orders in ``context`` that are never sent."""
+        return Gate([policy for policy in self._policies if policy.pure], context)
+
     def start(self) -> None:
         """Start every policy once; one that cannot start stops the session, before the first order."""
         for policy in self._policies:

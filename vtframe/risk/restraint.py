@@ -17,6 +17,7 @@ class DriftRestraint(RiskPolicy):
     """
 
     name: ClassVar[str] = "drift"
+    pure: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._verdicts: dict[tuple[int, str, int], DriftVerdict] = {}

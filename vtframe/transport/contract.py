@@ -43,6 +43,10 @@ class Connection(Protocol):
         """Send one text message; raises TransportError once the connection is over."""
         ...
 
+    def rehearse(self, text: str) -> None:
+        """Do what ``send`` does, as far as can be, and send nothing: its code is in the caches when something is sent."""
+        ...
+
     def unread(self) -> int:
         """Bytes that wait in the socket's receive buffer; 0 once it is closed."""
         ...

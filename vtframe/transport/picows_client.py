@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.scratch import ScratchSocket
 
 _CLOSE_S = 3.0
 _TURNS = 4  # of the loop, in which a transport sees the end of its socket and is closed
@@ -26,6 +27,7 @@ class PicowsConnection:
         self._end = end  # kept: the loop holds tasks weakly
         self._transport = transport
         self._over = over
+        self._rehearsed: ScratchSocket | None = None
 
     def send(self, text: str) -> None:
         import picows  # noqa: PLC0415 - an extra
@@ -33,6 +35,14 @@ class PicowsConnection:
         if self._over.done() or self._transport.is_close_frame_sent:
             raise TransportError(self._url, "the connection is over; nothing can be sent")
         self._transport.send(picows.WSMsgType.TEXT, text.encode())
+
+    def rehearse(self, text: str) -> None:
+        """picows frames a message in a few lines of C, and only to send it: what is rehearsed is the kernel's way."""
+        if not self._over.done():
+            if self._rehearsed is None:
+                self._rehearsed = ScratchSocket()
+                self._over.add_done_callback(partial(_close, self._rehearsed))
+            self._rehearsed.write(text.encode())
 
     def unread(self) -> int:
         return count_unread(self._socket())
@@ -158,6 +168,10 @@ async def _connected(made: list[socket.socket], place: Any) -> socket.socket:
             made.append(one)
             return one
     raise problem or OSError(f"{place.host} has no address")
+
+
+def _close(scratch: ScratchSocket, _: object) -> None:
+    scratch.close()
 
 
 async def _end(transport: Any) -> None:

@@ -16,10 +16,11 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 from websockets.uri import parse_uri
 
 from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.scratch import ScratchSocket
 
 _CLOSE_S = 3.0
 
@@ -38,6 +39,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
+        self._rehearsed: tuple[Protocol, ScratchSocket] | None = None
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
         self.opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # who gave up waiting does not ask
@@ -70,6 +72,9 @@ class WebsocketsConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._descriptor = -1  # its number may be another socket's from here on
+        if self._rehearsed is not None:
+            self._rehearsed[1].close()
+            self._rehearsed = None
         protocol = self._protocol
         if protocol.state is not State.CLOSED:
             protocol.receive_eof()
@@ -87,6 +92,15 @@ class WebsocketsConnection(asyncio.Protocol):
             raise TransportError(self._url, "the connection is over; nothing can be sent")
         self._protocol.send_text(text.encode())
         self._flush()
+
+    def rehearse(self, text: str) -> None:
+        if self._rehearsed is None and self._transport is not None:
+            self._rehearsed = (Protocol(Side.CLIENT, state=State.OPEN), ScratchSocket())
+        if self._rehearsed is not None:
+            protocol, scratch = self._rehearsed
+            protocol.send_text(text.encode())
+            for piece in protocol.data_to_send():
+                scratch.write(piece)
 
     def unread(self) -> int:
         return count_unread(self._socket())

@@ -18,6 +18,7 @@ class MaxOrderNotional(RiskPolicy):
     """
 
     name: ClassVar[str] = "max_order_notional"
+    pure: ClassVar[bool] = True
     notional: Annotated[float, Meta(gt=0)]  # in quote currency
     over: Literal["resize", "deny"] = "deny"
 

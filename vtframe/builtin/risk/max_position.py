@@ -21,6 +21,7 @@ class MaxPosition(RiskPolicy):
     """
 
     name: ClassVar[str] = "max_position"
+    pure: ClassVar[bool] = True
     notional: Notional  # in quote currency
     over: Literal["resize", "deny"] = "resize"
 

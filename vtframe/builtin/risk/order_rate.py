@@ -17,6 +17,7 @@ class OrderRate(RiskPolicy):
     """
 
     name: ClassVar[str] = "order_rate"
+    pure: ClassVar[bool] = True
     orders: Annotated[int, Meta(ge=1, le=100_000)]
     interval_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 1_000
 

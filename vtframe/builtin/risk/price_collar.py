@@ -18,6 +18,7 @@ class PriceCollar(RiskPolicy):
     """
 
     name: ClassVar[str] = "price_collar"
+    pure: ClassVar[bool] = True
     bps: Annotated[float, Meta(gt=0, le=10_000)]
 
     def review(self, order: SubmitOrder, context: RiskContext) -> SubmitOrder | Denied:

@@ -18,6 +18,7 @@ class StalePrediction(RiskPolicy):
     """
 
     name: ClassVar[str] = "stale_prediction"
+    pure: ClassVar[bool] = True
     max_age_ms: Annotated[float, Meta(gt=0)]
     require: bool = True
 

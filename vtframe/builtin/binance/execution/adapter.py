@@ -145,6 +145,9 @@ class BinanceAdapter(ExecutionAdapter):
     def submit(self, order: ApprovedOrder) -> None:
         self._link.submit(order.command)
 
+    def rehearse(self, order: ApprovedOrder) -> None:
+        self._link.rehearse(order.command)
+
     def cancel(self, command: CancelOrder) -> None:
         self._link.cancel(command.client_order_id)
 

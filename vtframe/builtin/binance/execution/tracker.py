@@ -120,6 +120,10 @@ class Tracker:
         one = self._open[command.client_order_id] = Tracked(command, sent_ns=sent_ns, deadline_ms=deadline_ms)
         return one
 
+    def forget(self, name: str) -> None:
+        """It never was."""
+        self._open.pop(name, None)
+
     def accept(self, name: str, venue_order_id: int, ts_ms: int) -> None:
         """The venue has the order."""
         one = self._open.get(name)

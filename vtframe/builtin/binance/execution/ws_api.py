@@ -77,6 +77,11 @@ class ApiConnection:
             raise TransportError(self._url, "is not connected")
         self._connection.send(text)
 
+    def rehearse(self, text: str) -> None:
+        """``send``, but for the sending."""
+        if self._connection is not None:
+            self._connection.rehearse(text)
+
     async def ask(self, method: str, params: Mapping[str, str | int]) -> Answer:
         """Send a request and wait for its answer. Raises VenueError, or TransportError where none came."""
         self._number += 1
