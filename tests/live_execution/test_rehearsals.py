@@ -50,10 +50,17 @@ class CountsPurely(Counts):
     seen: ClassVar[list[str]] = []
 
 
-def rehearsing(scenario: Callable[[ScriptedVenue, Trader, Rehearsal, ListJournal], Awaitable[None]], **settings: Any) -> None:
+class Kept(ListJournal):
+    """A scratch journal whose records can be looked at."""
+
+    def tidy(self) -> None:
+        """They are wanted."""
+
+
+def rehearsing(scenario: Callable[[ScriptedVenue, Trader, Rehearsal, Kept], Awaitable[None]], **settings: Any) -> None:
     async def play() -> None:
         async with ScriptedVenue() as venue, Trader(venue, "usdm", **settings) as trader:
-            journal = ListJournal()
+            journal = Kept()
             rehearsal = Rehearsal(trader.lane, gate=trader.bench.gate, market=trader.bench.market, journal=journal)
             await scenario(venue, trader, rehearsal, journal)
             assert not trader.lane.failed
@@ -64,7 +71,7 @@ def rehearsing(scenario: Callable[[ScriptedVenue, Trader, Rehearsal, ListJournal
 
 @LIBRARIES
 def test_a_rehearsal_walks_the_whole_way_and_leaves_nothing(library: Library) -> None:
-    async def scenario(venue: ScriptedVenue, trader: Trader, rehearsal: Rehearsal, journal: ListJournal) -> None:
+    async def scenario(venue: ScriptedVenue, trader: Trader, rehearsal: Rehearsal, journal: Kept) -> None:
         link, signed = trader.adapter._link, []
         sign = link._writer._signer.sign
         link._writer._signer.sign = lambda text: (signed.append(text), sign(text))[1]
@@ -94,7 +101,7 @@ def test_a_rehearsal_walks_the_whole_way_and_leaves_nothing(library: Library) ->
 
 
 def test_without_a_connection_nothing_is_rehearsed_at_the_socket_and_nothing_breaks() -> None:
-    async def scenario(venue: ScriptedVenue, trader: Trader, rehearsal: Rehearsal, journal: ListJournal) -> None:
+    async def scenario(venue: ScriptedVenue, trader: Trader, rehearsal: Rehearsal, journal: Kept) -> None:
         assert rehearsal.walk()
         venue.refuse_connections = True
         await venue.drop()
@@ -124,7 +131,7 @@ def test_policies_that_leave_traces_are_not_asked_and_the_others_are_of_the_rehe
     ]
     bench = Bench(INSTRUMENTS["usdm"], policies=policies)
     bench.depth(bids={4_999_900: 10**9}, asks={5_000_100: 10**9})
-    journal = ListJournal()
+    journal = Kept()
     lane = bench.lane(Idle(), BinanceAdapter(market="usdm", url="testnet"), limits=[MaxPosition(notional=50_000)], start=False)
     lane.limits.start()
     lane.adapter = _Deaf()
@@ -154,7 +161,7 @@ def test_a_rehearsal_that_raises_is_the_last_one_and_the_lane_goes_on() -> None:
     bench.depth(bids={100: 10}, asks={101: 10})
     lane = bench.lane(Idle(), BinanceAdapter(market="usdm", url="testnet"), start=False)
     lane.adapter = _Breaks()
-    rehearsal = Rehearsal(lane, gate=bench.gate, market=bench.market, journal=ListJournal())
+    rehearsal = Rehearsal(lane, gate=bench.gate, market=bench.market, journal=Kept())
     assert rehearsal.walk()
     assert "ZeroDivisionError" in rehearsal.problem
     assert not rehearsal.walk()
@@ -166,7 +173,7 @@ def test_without_a_book_there_is_no_price_to_rehearse_at() -> None:
     bench = Bench(LINEAR)
     lane = bench.lane(Idle(), BinanceAdapter(market="usdm", url="testnet"), start=False)
     lane.adapter = _Deaf()
-    rehearsal = Rehearsal(lane, gate=bench.gate, market=bench.market, journal=ListJournal())
+    rehearsal = Rehearsal(lane, gate=bench.gate, market=bench.market, journal=Kept())
     assert not rehearsal.walk()
     bench.depth(bids={100: 10})
     assert not rehearsal.walk()

@@ -27,7 +27,7 @@ from vtframe.domain import (
     Verdict,
 )
 from vtframe.engine.lane import Lane
-from vtframe.engine.lane_view import Journal, Market
+from vtframe.engine.lane_view import Market
 from vtframe.engine.order_desk import least_product
 from vtframe.engine.risk_view import RiskView
 from vtframe.execution.client_order_ids import ClientOrderIds
@@ -71,11 +71,12 @@ class Rehearsal:
     ``done`` counts. What raises on the way ends the rehearsals, not the session: a real order will find it, too.
     """
 
-    def __init__(self, lane: Lane, *, gate: Gate, market: Market, journal: Journal) -> None:
+    def __init__(self, lane: Lane, *, gate: Gate, market: Market, journal: ScratchJournal) -> None:
         self.done = 0
         self.problem = ""
         self.lane_id = lane.lane_id
         self._lane = lane
+        self._journal = journal
         self._market = market
         self._instruments = lane.acts_on
         self._now = LiveClock().monotonic_ns
@@ -114,6 +115,7 @@ class Rehearsal:
             twin.on_prediction(prediction, started=self._now())
             for name in twin.working_orders():
                 twin.on_order_event(OrderCanceled(client_order_id=name, ts_event=0, leaves_quantity=0, reason=_NAME))
+            self._journal.tidy()
         except Exception as e:  # noqa: BLE001 - it was nobody's order
             self._fail(repr(e))
         if twin.failed:
@@ -176,14 +178,12 @@ class Rehearsals:
     def __init__(self, rehearsals: list[Rehearsal], journal: ScratchJournal) -> None:
         self.close = journal.close
         self._rehearsals = rehearsals
-        self._tidy = journal.tidy
         self._turn = 0
 
     def walk(self) -> None:
         """One lane's."""
         self._turn += 1
         self._rehearsals[self._turn % len(self._rehearsals)].walk()
-        self._tidy()
 
     def report(self) -> dict[str, int]:
         """How many there were, by lane."""
