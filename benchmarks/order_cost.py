@@ -29,9 +29,10 @@ from rich.console import Console
 from rich.table import Table
 
 from vtframe.builtin.binance.execution.hosts import Hosts
-from vtframe.builtin.binance.execution.link import Link, Timing
+from vtframe.builtin.binance.execution.link import Link
 from vtframe.builtin.binance.execution.request import RequestWriter
 from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.execution.timing import Timing
 from vtframe.builtin.binance.known import USDM, known_instrument
 from vtframe.cli.bench.rows import Row, time_row
 from vtframe.domain import OrderEvent, OrderType, Side, SubmitOrder, TimeInForce
@@ -134,7 +135,7 @@ async def link(url: str, signed: Signer, library: Library) -> Link:
         Hosts(rest="http://127.0.0.1:9", ws_api=url, private=url),
         signer=signed,
         instruments={0: _BTC} if _BTC is not None else {},
-        timing=Timing(recv_window_ms=5000, ack_timeout_ms=1000, stop_timeout_s=0),
+        timing=Timing(recv_window_ms=5000, ack_timeout_ms=1000, stop_timeout_s=0, renew_s=86_400),
         library=library,
         emit=_ignore_event,
         entries=_ignore_entries,

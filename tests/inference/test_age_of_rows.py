@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import uvloop
 
 from vtframe.assemble.parity import ParityRun
 from vtframe.assemble.session import Wishes, assemble
 from vtframe.builtin.market.feed import START_NS
+from vtframe.clock import LiveClock
 from vtframe.inference.age import Arrivals
+from vtframe.inference.loop_beat import LoopBeat
 
 MODEL = "embedded_direction"
 LEADER = '[[features]]\nuse = "book_imbalance"\nas = "leader_imbalance"\ninstrument = "SIM2USDT@sim"\n\n[[models]]'
@@ -98,3 +103,57 @@ def test_a_row_of_an_input_that_nobody_noted_stands_for_itself_and_may_be_looked
     assert arrivals.backlog(7, 1, 10 * S, 10 * S + 2 * MS) == 0
     assert [arrivals.backlog(8, 1, 10 * S, 10 * S + 5 * MS) for _ in range(3)] == [3 * MS] * 3
     assert arrivals.backlog(9, 0, 10 * S, 10 * S + 5 * MS) == 0
+
+
+class Blocked(LoopBeat):
+    """A loop that left its sockets alone from 100 s to 103 s."""
+
+    def waited_ns(self, ts_recv: int) -> int:
+        return 3 * S if 103 * S <= ts_recv < 103 * S + 10 * MS else 0
+
+
+def test_an_input_without_a_time_is_as_old_as_the_newest_with_one_or_as_the_loop_was_blocked() -> None:
+    arrivals = Arrivals(1, window_ns=1_000 * S, beat=Blocked(LiveClock()))
+    arrivals.note(1, 0, ts_event=10 * S, ts_recv=10 * S)
+    arrivals.note(2, 0, ts_event=11 * S, ts_recv=11 * S + 7 * MS)
+    arrivals.note(3, 0, ts_event=0, ts_recv=12 * S)  # a bookTicker of spot
+    assert arrivals.backlog(3, 0, 11 * S, 12 * S) == 7 * MS
+    assert arrivals.backlog(4, 0, 0, 12 * S) == 7 * MS  # the row of a snapshot, which nobody noted
+    arrivals.note(5, 0, ts_event=0, ts_recv=103 * S)
+    assert arrivals.backlog(5, 0, 11 * S, 103 * S) == 3 * S
+    assert arrivals.backlog(6, 0, 0, 103 * S) == 3 * S
+    assert arrivals.backlog(7, 0, 103 * S - 5 * MS, 103 * S) == 5 * MS  # what has a time needs no guess
+    assert arrivals.backlog(8, 0, 0, 104 * S) == 5 * MS
+
+
+def test_a_loop_s_beat_says_for_how_long_it_was_blocked_and_nothing_while_it_keeps_up() -> None:
+    clock = LiveClock()
+
+    async def least(beat: LoopBeat) -> int:
+        """Of a few readings, for a machine with other work stops us now and then."""
+        found = []
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            found.append(beat.waited_ns(clock.now_ns()))
+        return min(found)
+
+    async def main() -> list[int]:
+        beat = LoopBeat(clock)
+        assert beat.waited_ns(clock.now_ns()) == 0
+        beating = asyncio.create_task(beat.run())
+        await asyncio.sleep(0.1)
+        usual = await least(beat)
+        time.sleep(0.2)
+        same_turn = beat.waited_ns(clock.now_ns())
+        await asyncio.sleep(0)
+        next_turn = beat.waited_ns(clock.now_ns())
+        later = await least(beat)
+        beating.cancel()
+        return [usual, same_turn, next_turn, later]
+
+    for loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        with asyncio.Runner(loop_factory=loop) as runner:
+            usual, same_turn, next_turn, later = runner.run(main())
+        assert (usual, later) == (0, 0)
+        assert 200 * MS <= same_turn < 1 * S
+        assert 200 * MS <= next_turn < 1 * S

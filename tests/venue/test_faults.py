@@ -183,6 +183,24 @@ def test_the_clock_may_be_wrong(venue: VenueProcess) -> None:
     assert venue.signed("GET", "/api/v3/account").body["code"] == -1021
 
 
+def test_a_wrong_clock_counts_each_time_that_it_is_told_or_judged_by(venue: VenueProcess) -> None:
+    venue.request("DELETE", "/venue/faults")
+    before = hits(venue, "clock_skew")
+    strike(venue, kind="clock_skew", skew_ms=-60_000, count=3)
+    assert venue.get("/api/v3/depth?symbol=BTCUSDT&limit=5").status == 200  # spot's has no time
+    assert hits(venue, "clock_skew") == before
+    assert venue.get("/api/v3/time").body["serverTime"] < venue.now_ms() - 50_000
+    assert hits(venue, "clock_skew") == before + 1
+    assert venue.signed("GET", "/api/v3/account").body["code"] == -1021
+    assert hits(venue, "clock_skew") == before + 2
+    assert venue.get("/fapi/v1/depth?symbol=BTCUSDT&limit=5").body["E"] < venue.now_ms() - 50_000
+    assert hits(venue, "clock_skew") == before + 3
+    assert [one["hits"] for one in venue.get("/venue/faults").body] == [3]
+    assert abs(venue.get("/api/v3/time").body["serverTime"] - venue.now_ms()) < 5_000  # three were asked for
+    assert "error" not in venue.signed("GET", "/api/v3/account").body
+    assert hits(venue, "clock_skew") == before + 3
+
+
 @pytest.mark.parametrize("how", ["silence", "timeout"])
 def test_a_lost_acknowledgement_leaves_a_working_order(venue: VenueProcess, how: str) -> None:
     strike(venue, kind="lost_ack", how=how, count=1)

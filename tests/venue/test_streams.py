@@ -6,6 +6,8 @@ import gzip
 import itertools
 import json
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +34,9 @@ FOLLOWED = [
 ]
 
 
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
 _LEVEL = re.compile(r'\["([0-9.]+)","([0-9.]+)"\]')
 
 
@@ -214,3 +219,17 @@ def test_trades_and_aggregates_tell_of_the_same_executions(venue: VenueProcess) 
     assert len(common) >= 9
     assert all(seen["trade"][number] == seen["aggTrade"][number] for number in common)
     assert sorted(seen["trade"]) == list(range(min(seen["trade"]), max(seen["trade"]) + 1))
+
+
+@pytest.mark.parametrize("path", ["/spot/ws-api/v3", "/spot/ws/btcusdt@trade", "/usdm/public/stream?streams=btcusdt@trade"])
+def test_a_client_that_leaves_during_the_upgrade_is_no_trouble(path: str) -> None:
+    """The venue says nothing of it (``running_venue`` fails where it does), and serves the next one."""
+    with running_venue("--instrument", "spot:BTCUSDT", "--instrument", "usdm:BTCUSDT") as venue:
+        host, _, port = venue.address.partition(":")
+        for number in range(30):
+            with socket.create_connection((host, int(port)), timeout=10) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", number % 2, 0))
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: venue\r\n{UPGRADE}\r\n".encode())
+        with listen(venue.urls["spot"]["ws_api"]) as last:
+            last.send('{"id":1,"method":"ping"}')
+            assert json.loads(last.recv(timeout=10))["status"] == 200

@@ -45,6 +45,7 @@ from vtframe.errors import ConfigError, Fault, InvariantError, SessionError
 from vtframe.features.pipeline import Pipeline
 from vtframe.inference.age import Arrivals
 from vtframe.inference.drift import DriftMonitor
+from vtframe.inference.loop_beat import LoopBeat
 from vtframe.inference.quality import PredictionQuality
 from vtframe.journal.records import SessionStarted
 from vtframe.journal.writer import JournalWriter
@@ -207,7 +208,8 @@ class _Builder:
         self.pipeline = pipeline
         self.journal = journal
         self.meters = Meters()
-        self.arrivals = Arrivals(len(info.instruments))
+        beat = None if isinstance(clock, EventClock) else LoopBeat(self.wall)
+        self.arrivals = Arrivals(len(info.instruments), beat=beat)
         self.account = Account(
             info=info,
             parts=parts,

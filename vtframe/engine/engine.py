@@ -71,6 +71,7 @@ class Engine:
         self._lanes = tuple(lanes)
         self._clock = clock
         self._arrivals = arrivals if pipeline.sampling.every == "clock" or pipeline.sampling.leaders else None
+        self.beat = None if arrivals is None else arrivals.beat
         self._advance = clock.advance
         self._answered_at: Callable[[int], None] = clock.advance if isinstance(clock, InputClock) else _stay
         self._arrive: Callable[[], None] = clock.arrive if isinstance(clock, InputClock) else _nothing

@@ -73,9 +73,10 @@ def run_loop(
 
 
 def _watchers(engine: Engine) -> list[Coroutine[Any, Any, None]]:
+    beat = [] if engine.beat is None else [engine.beat.run()]
     if engine.elsewhere.spins:
-        return [_spin(engine)]
-    return [_watch(engine)] if engine.elsewhere.bells else []
+        return [*beat, _spin(engine)]
+    return [*beat, _watch(engine)] if engine.elsewhere.bells else beat
 
 
 def _hear(bell: Bell, engine: Engine) -> None:

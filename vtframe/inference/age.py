@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vtframe.domain import Records
+from vtframe.inference.loop_beat import LoopBeat
 
 _NEVER: Final = 1 << 62
 
@@ -63,11 +64,15 @@ class Arrivals:
     ``ts_event``, which is old where nothing happened there and nothing waited: where there are such rows the engine notes each
     input that makes some, and all of them have that frame's backlog. Delays of instruments are kept apart: they may come from
     different venues, by different clocks. One for all models of a session; to look at a row again changes nothing.
+
+    An input that states no time (spot's bookTicker and snapshots) waited for as long as the newest that does, or, where that is
+    longer, as the event loop left its sockets alone (``beat``).
     """
 
-    __slots__ = ("_backlog", "_backlogs", "_newest", "_number")
+    __slots__ = ("_backlog", "_backlogs", "_newest", "_number", "beat")
 
-    def __init__(self, instruments: int, *, window_ns: int = 60_000_000_000) -> None:
+    def __init__(self, instruments: int, *, window_ns: int = 60_000_000_000, beat: LoopBeat | None = None) -> None:
+        self.beat = beat  # of the session's event loop; None on market time, where no socket is read
         self._backlogs = [Backlog(window_ns=window_ns) for _ in range(instruments)]
         self._newest = [0] * instruments  # noted of each
         self._number = -1  # of the input that was noted
@@ -75,10 +80,8 @@ class Arrivals:
 
     def note(self, number: int, instrument: int, *, ts_event: int | None, ts_recv: int) -> None:
         """Input ``number`` makes rows: a frame of ``instrument``. One that states no event (None) tells nothing new."""
-        if ts_event is not None:
-            self._newest[instrument] = self._backlogs[instrument].observe(ts_event, ts_recv)
         self._number = number
-        self._backlog = self._newest[instrument]
+        self._backlog = self._observe(instrument, ts_event or 0, ts_recv)
 
     def note_frame(self, records: Records, index: int) -> None:
         """``note`` of a frame, numbered and stamped; its time is its last event's, as in its own book."""
@@ -95,4 +98,11 @@ class Arrivals:
         """Of a row that input ``number`` made, ns; ``ts_event`` and ``ts_recv`` are the row's. In order of the rows."""
         if number == self._number:
             return self._backlog
-        return self._backlogs[instrument].observe(ts_event, ts_recv)
+        return self._observe(instrument, ts_event, ts_recv)
+
+    def _observe(self, instrument: int, ts_event: int, ts_recv: int) -> int:
+        if ts_event > 0:
+            backlog = self._newest[instrument] = self._backlogs[instrument].observe(ts_event, ts_recv)
+            return backlog
+        waited = 0 if self.beat is None else self.beat.waited_ns(ts_recv)
+        return max(waited, self._newest[instrument])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -23,10 +24,11 @@ from vtframe.venue.order_request import (
 )
 from vtframe.venue.place import Place
 from vtframe.venue.refusal import Refusal, missing
+from vtframe.venue.trailing import KIND, Trail, read_trail
 from vtframe.venue.user_event import side_name
 
 _FIRST_ID = 2_146_000_000
-_KINDS = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET")
+_KINDS = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", KIND)
 _MS = 1_000_000
 _KEPT = 5000
 
@@ -43,11 +45,12 @@ class AlgoOrder(msgspec.Struct, kw_only=True, eq=False):
     time_in_force: str
     quantity: int  # 0 with close_position
     price: int  # 0: market
-    trigger: int
+    trigger: int  # 0 where it trails
     by_mark: bool
     rises: bool  # it triggers at or above the trigger
     reduce_only: bool
     close_position: bool
+    trail: Trail | None
     created_ms: int
     updated_ms: int
     status: str = "NEW"
@@ -81,10 +84,12 @@ class AlgoBook:
         if working not in ("CONTRACT_PRICE", "MARK_PRICE"):
             raise Refusal(-4112, "Invalid workingType.")
         close = read_flag(parameters, "closePosition")
-        trigger = read_price(listing, parameters, "triggerPrice")
+        by_mark, trails = working == "MARK_PRICE", kind == KIND
+        trail = read_trail(listing, parameters, side, _price(place, by_mark=by_mark)) if trails else None
+        trigger = 0 if trails else read_price(listing, parameters, "triggerPrice")
         price = 0 if kind.endswith("MARKET") else read_price(listing, parameters, "price")
         quantity = 0 if close else read_quantity(listing, parameters)
-        if close and ("quantity" in parameters or not kind.endswith("MARKET")):
+        if close and ("quantity" in parameters or trails or not kind.endswith("MARKET")):
             raise Refusal(-4136, "Target strategy invalid for orderType, closePosition or quantity.")
         if not close:
             check_quantity(listing, quantity, is_market=not price)
@@ -105,14 +110,15 @@ class AlgoBook:
             quantity=quantity,
             price=price,
             trigger=trigger,
-            by_mark=working == "MARK_PRICE",
+            by_mark=by_mark,
             rises=(side == Side.BUY) == kind.startswith("STOP"),
             reduce_only=close or read_flag(parameters, "reduceOnly"),
             close_position=close,
+            trail=trail,
             created_ms=now_ns // _MS,
             updated_ms=now_ns // _MS,
         )
-        if _is_due(order):
+        if not trails and _is_due(order):
             raise Refusal(-2021, "Order would immediately trigger.")
         self._orders[order.algo_id] = self._waiting[order.algo_id] = order
         _tell(order)
@@ -182,10 +188,16 @@ class AlgoBook:
         _tell(order)
 
 
+def _price(place: Place, *, by_mark: bool) -> Decimal:
+    return place.mark_price if by_mark else place.listing.price_of(place.tape.last_price)
+
+
 def _is_due(order: AlgoOrder) -> bool:
-    listing = order.place.listing
-    price = order.place.mark_price if order.by_mark else listing.price_of(order.place.tape.last_price)
-    trigger = listing.price_of(order.trigger)
+    """Whether the price of now triggers it; one that trails is shown that price."""
+    price = _price(order.place, by_mark=order.by_mark)
+    if order.trail is not None:
+        return order.trail.sees(price)
+    trigger = order.place.listing.price_of(order.trigger)
     return price >= trigger if order.rises else price <= trigger
 
 
@@ -231,6 +243,8 @@ def _body(order: AlgoOrder) -> dict[str, Any]:
         "actualOrderId": str(order.order_id) if order.order_id else "",
         "triggerPrice": listing.price.text(order.trigger),
         "price": listing.price.text(order.price),
+        "activatePrice": listing.price.text(order.trail.activation) if order.trail and order.trail.activation else "",
+        "callbackRate": order.trail.callback if order.trail else "",
         "workingType": "MARK_PRICE" if order.by_mark else "CONTRACT_PRICE",
         "priceMatch": "NONE",
         "closePosition": order.close_position,

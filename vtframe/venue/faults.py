@@ -99,9 +99,14 @@ class Faults:
         hit = self._hits("stale_snapshot", lambda active: active.hears_request(market, "depth"))
         return hit.fault.changes if hit is not None else 0
 
-    def skew_ms(self) -> int:
-        """How far the venue's time is off."""
-        return sum(active.fault.skew_ms for active in self._active if active.fault.kind == "clock_skew")
+    def skew_ms(self, *, used: bool = True) -> int:
+        """How far the venue's time is off now. ``used``: it is told, or a timestamp is judged by it, which counts as a hit."""
+        skew = 0
+        for active in self._active:
+            if active.fault.kind == "clock_skew" and (active.strikes() if used else not active.is_over):
+                self.counts["clock_skew"] += used
+                skew += active.fault.skew_ms
+        return skew
 
     def strike_sockets(self, connections: Iterable[Connection], now_s: float) -> None:
         """What is due on connections: silence, cuts, half-open sockets, the end of their day."""

@@ -69,11 +69,11 @@ class ListenKeys:
 
 
 def start_key(asked: Asked) -> object:
-    return {"listenKey": _keys(asked).start(asked.owner, asked.now_ms)}
+    return {"listenKey": _keys(asked).start(asked.owner, asked.venue.own_ms())}
 
 
 def keep_key(asked: Asked) -> object:
-    return {"listenKey": _keys(asked).keep(asked.owner, asked.now_ms)}
+    return {"listenKey": _keys(asked).keep(asked.owner, asked.venue.own_ms())}
 
 
 def close_key(asked: Asked) -> object:

@@ -19,7 +19,7 @@ async def serve_rest(venue: Venue, market: str, operation: Operation, request: w
     """Refusals are answers too."""
     limiter = venue.limiters[market]
     body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
-    now_ms, account = venue.server_ms(), None
+    now_ms, account = venue.own_ms(), None
     headers: dict[str, str] = {}
     try:
         parameters = dict(parse_qsl(f"{request.query_string}&{body}", keep_blank_values=True))

@@ -51,7 +51,7 @@ def depth(asked: Asked) -> object:
     text = payload.snapshot(
         place.listing,
         ts_ms=place.tape.ts_ns // _MS,
-        event_ms=asked.now_ms,
+        event_ms=0 if asked.market == "spot" else asked.now_ms,  # spot's tells no time
         update_id=update_id,
         bids=bids,
         asks=asks,

@@ -27,10 +27,13 @@ class Socket:
         self._combined = combined
 
     async def __aenter__(self) -> Self:
-        await self.response.prepare(self._request)
+        try:
+            await self.response.prepare(self._request)
+        except ConnectionError:
+            raise _left() from None
         transport = self._request.transport
         if transport is None:
-            raise ConnectionResetError("the client left during the upgrade")
+            raise _left()
         self.connection = Connection(
             transport,
             market=self._market,
@@ -88,3 +91,8 @@ class Socket:
                 self.connection.abort()
             else:
                 self.connection.send_frame(frame(str(self._venue.clock.now_ns() // 1_000_000).encode(), PING))
+
+
+def _left() -> web.HTTPException:
+    """The client has gone during the upgrade: an answer that nobody hears, and nothing to be told of the venue."""
+    return web.HTTPServiceUnavailable()

@@ -89,8 +89,12 @@ class Venue:
         return [place for (name, _), place in self.places.items() if name == market]
 
     def server_ms(self) -> int:
-        """The time that the venue tells."""
+        """The time that the venue tells, and judges timestamps by: what skews it strikes with each."""
         return self.clock.now_ns() // _MS + self.faults.skew_ms()
+
+    def own_ms(self) -> int:
+        """The same, for what it does by itself: its limits, the ages of its keys."""
+        return self.clock.now_ns() // _MS + self.faults.skew_ms(used=False)
 
     def advance(self) -> None:
         """Bring every market up to now, book what that does to orders, and send what it makes."""

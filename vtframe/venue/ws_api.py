@@ -35,7 +35,7 @@ class ApiSession:
         self._venue = venue
         self._connection = connection
         self._market = market
-        self._opened_ms = venue.server_ms()
+        self._opened_ms = venue.own_ms()
         self._account: Account | None = None  # logged on
         self._since_ms: int | None = None
         self._subscriptions: dict[int, Account] = {}
@@ -65,10 +65,10 @@ class ApiSession:
         try:
             asked = Asked(self._venue, self._market, {name: _text(raw) for name, raw in request.params.items()})
             operation = self._operation(request.method)
-            limiter.spend(operation.weigh(asked), asked.now_ms)
+            limiter.spend(operation.weigh(asked), self._venue.own_ms())
             account = self._authorize(asked, operation)
             if operation.is_order and account is not None:
-                limiter.count_order(account.name, asked.now_ms)
+                limiter.count_order(account.name, self._venue.own_ms())
             await self._venue.faults.before(self._market, operation.name)
             body = {"result": operation.answer(asked._replace(account=account))}
             self._venue.faults.after(self._market, operation.name)
@@ -81,7 +81,7 @@ class ApiSession:
                 now_ms = self._venue.server_ms()
                 retry = now_ms + int(refusal.headers["Retry-After"]) * 1000
                 body["error"]["data"] = {"serverTime": now_ms, "retryAfter": retry}
-        counts = limiter.counts(account.name if account is not None else None, self._venue.server_ms())
+        counts = limiter.counts(account.name if account is not None else None, self._venue.own_ms())
         return msgspec.json.encode({"id": request.id, "status": status, **body, "rateLimits": counts})
 
     def _operation(self, method: str) -> Operation:
@@ -118,7 +118,7 @@ class ApiSession:
         if not account.signs_ed25519:
             raise Refusal(-4056, "HMAC_SHA256 API key is not supported.")
         self._check_signed(account, asked)
-        self._account, self._since_ms = account, asked.now_ms
+        self._account, self._since_ms = account, self._venue.own_ms()
         return self._status(asked)
 
     def _status(self, asked: Asked) -> object:

@@ -14,8 +14,9 @@ from vtframe.builtin.binance.execution.account import Account, read_account
 from vtframe.builtin.binance.execution.account_lock import AccountLock
 from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.builtin.binance.execution.hosts import TEST_KEY, TEST_SECRET, Market, hosts_of, is_on_this_machine
-from vtframe.builtin.binance.execution.link import Link, Timing
+from vtframe.builtin.binance.execution.link import Link
 from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.execution.timing import Timing
 from vtframe.builtin.binance.known import SPOT, USDM
 from vtframe.domain import CancelOrder, Instrument
 from vtframe.secret import EXPECTED, Secret, is_reference, look_up
@@ -50,6 +51,7 @@ class BinanceAdapter(ExecutionAdapter):
     ack_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1_000  # then it is UNKNOWN, and asked for
     ready_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 20.0  # to log on at the start
     stop_timeout_s: Annotated[float, Meta(ge=0, le=600)] = 10.0  # to hear what became of orders at the end
+    renew_s: Annotated[float, Meta(gt=0, le=86_400)] = 82_800.0  # a connection is replaced before it is so old
     existing: Literal["refuse", "ignore"] = "refuse"  # open orders and positions that are not this session's
     transport: Library = "websockets"
 
@@ -111,7 +113,10 @@ class BinanceAdapter(ExecutionAdapter):
             signer=self._signer,
             instruments=traded,
             timing=Timing(
-                recv_window_ms=self.recv_window_ms, ack_timeout_ms=self.ack_timeout_ms, stop_timeout_s=self.stop_timeout_s
+                recv_window_ms=self.recv_window_ms,
+                ack_timeout_ms=self.ack_timeout_ms,
+                stop_timeout_s=self.stop_timeout_s,
+                renew_s=self.renew_s,
             ),
             library=self.transport,
             emit=context.sink.on_order_event,

@@ -17,6 +17,7 @@ from vtframe.builtin.binance.execution.codes import CANCEL_REJECTED, CLOCK, Venu
 from vtframe.builtin.binance.execution.hosts import Hosts, Market
 from vtframe.builtin.binance.execution.leg import Leg
 from vtframe.builtin.binance.execution.limits import Limits
+from vtframe.builtin.binance.execution.log_on import log_on
 from vtframe.builtin.binance.execution.private_stream import PrivateStream
 from vtframe.builtin.binance.execution.questions import Questions
 from vtframe.builtin.binance.execution.reports import kind_of, read_report, read_state
@@ -24,6 +25,8 @@ from vtframe.builtin.binance.execution.request import CANCEL, PLACE, RequestWrit
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.execution.succession import Succession
+from vtframe.builtin.binance.execution.timing import Timing
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
 from vtframe.builtin.binance.execution.ws_api import Answer, ApiConnection
 from vtframe.clock import LiveClock
@@ -40,14 +43,6 @@ _PING_NS: Final = 10_000_000_000
 _CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
 _log = logging.getLogger("vtframe.execution")
-
-
-class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for what."""
-
-    recv_window_ms: int
-    ack_timeout_ms: int
-    stop_timeout_s: float
 
 
 class Entries(Protocol):
@@ -84,29 +79,20 @@ class Link:
         window = timing.recv_window_ms
         self._writer = RequestWriter(market, instruments, recv_window_ms=window, signer=None if signer.logs_on else signer)
         self.rest = Rest(hosts.rest, market, signer=signer, clock=self._server, recv_window_ms=window)
-        self._orders = Leg(_ORDERS, self._open_orders, self._went_down, self._came_up)
-        self._api = ApiConnection(
-            hosts.ws_api,
-            self._clock,
-            library=library,
-            on_answer=self._answered,
-            on_event=self._heard,
-            on_over=self._orders.over,
-            on_broken=self._distrust,
-        )
-        self._legs = [self._orders]
-        self._stream: PrivateStream | None = None
-        if market == "usdm":
-            leg = Leg(_USER_DATA, self._open_stream, self._went_down, self._came_up)
-            self._stream = PrivateStream(
-                hosts.private, self.rest, self._clock, library=library, on_event=self._heard, on_over=leg.over
-            )
-            self._legs.append(leg)
-        self._closed: dict[str, str] = {}  # why entries are closed, by cause
+        self._hosts, self._library = hosts, library
         self._canceled: dict[str, int] = {}  # cancels without an answer: monotonic time
+        patience_s = timing.ack_timeout_ms / 1000
+        self._entry = Succession(self._make_api, begin=self._log_on, due=self._owes, patience_s=patience_s)
+        self._orders = Leg(_ORDERS, self._entry, self._went_down, self._came_up, renew_s=timing.renew_s)
+        self._legs = [self._orders]
+        self._streams: Succession[PrivateStream] | None = None
+        if market == "usdm":
+            self._streams = Succession(self._make_stream)
+            self._legs.append(Leg(_USER_DATA, self._streams, self._went_down, self._came_up, renew_s=timing.renew_s))
+        self._closed: dict[str, str] = {}  # why entries are closed, by cause
         self._questions = Questions(
             market,
-            self._api,
+            lambda: self._api,
             self.rest,
             self.tracker,
             signer=signer,
@@ -176,9 +162,9 @@ class Link:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._questions.stop()
-        if self._stream is not None:
-            await self._stream.close()
-        await self._api.close()
+        for one in (self._streams, self._entry):
+            if one is not None:
+                await one.close()
         await self.rest.close()
 
     def report(self) -> dict[str, Any]:
@@ -187,31 +173,43 @@ class Link:
             "foreign": self.tracker.foreign,
             "limited": self._limits.refused,
             "reconnects": sum(leg.reconnects for leg in self._legs),
+            "renewals": sum(leg.renewals for leg in self._legs),
             "clock_offset_ms": round(self._server.offset_ns / 1e6, 3),
             "clock_error_ms": round(self._server.error_ms(), 3),
         }
 
-    async def _open_orders(self) -> None:
-        """The WebSocket API: logged on where the key can, and on spot with its user data."""
-        await self._api.open()
-        try:
-            await self._log_on()
-        except BaseException:
-            await self._api.close()
-            raise
+    @property
+    def _api(self) -> ApiConnection:
+        """The connection that orders go over."""
+        return self._entry.current
 
-    async def _log_on(self) -> None:
-        signer, window = self._signer, self._timing.recv_window_ms
-        if signer.logs_on:
-            await self._api.ask("session.logon", signer.signed({"recvWindow": window, "timestamp": self._server.now_ms()}))
-        if self._market == "spot" and signer.logs_on:
-            await self._api.ask("userDataStream.subscribe", {})
-        elif self._market == "spot":
-            await self._api.ask("userDataStream.subscribe.signature", signer.signed({"timestamp": self._server.now_ms()}))
+    def _make_api(self, over: Callable[[str], None]) -> ApiConnection:
+        return ApiConnection(
+            self._hosts.ws_api,
+            self._clock,
+            library=self._library,
+            on_answer=self._answered,
+            on_event=self._heard,
+            on_over=over,
+            on_broken=self._distrust,
+        )
 
-    async def _open_stream(self) -> None:
-        if self._stream is not None:
-            await self._stream.open()
+    def _make_stream(self, over: Callable[[str], None]) -> PrivateStream:
+        base, library = self._hosts.private, self._library
+        return PrivateStream(base, self.rest, self._clock, library=library, on_event=self._heard, on_over=over)
+
+    async def _log_on(self, api: ApiConnection) -> None:
+        await log_on(api, self._market, self._signer, self._server, recv_window_ms=self._timing.recv_window_ms)
+
+    def _owes(self, api: ApiConnection) -> Callable[[], bool]:
+        """Whether answers to what was sent over it until now are still to come."""
+        sent = [one for one in self.tracker if not one.acknowledged]
+        canceled = dict(self._canceled)
+        return lambda: (
+            api.is_asked
+            or any(not (one.acknowledged or one.ended or one.reported or one.lost) for one in sent)
+            or any(self._canceled.get(name) == since for name, since in canceled.items())
+        )
 
     def _went_down(self, leg: str, reason: str) -> None:
         """What was sent and not answered is lost; what was acknowledged may have changed unheard."""
@@ -268,7 +266,7 @@ class Link:
 
     def _renew(self) -> None:
         """User data from anew: the connection that brings it ends, and its leg makes another."""
-        connection = self._stream.drop() if self._stream is not None else self._api.close()
+        connection = self._streams.current.drop() if self._streams is not None else self._api.close()
         self._tasks.append(asyncio.create_task(connection))
 
     def _answered(self, answer: Answer) -> None:

@@ -57,6 +57,10 @@ class PrivateStream:
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
     async def close(self) -> None:
         if self._keeping is not None:
             self._keeping.cancel()

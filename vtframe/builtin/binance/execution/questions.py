@@ -29,12 +29,13 @@ _log = logging.getLogger("vtframe.execution")
 
 
 class Questions:
-    """``learn`` is told what refusals say beside, ``still_works`` an order that works although it was canceled."""
+    """``api`` is the connection in use. ``learn`` is told what refusals say beside, ``still_works`` an order that works
+    although it was canceled."""
 
     def __init__(
         self,
         market: Market,
-        api: ApiConnection,
+        api: Callable[[], ApiConnection],
         rest: Rest,
         tracker: Tracker,
         *,
@@ -87,7 +88,7 @@ class Questions:
                 trades = await self._rest.trades(self._symbol(one), one.venue_order_id)
                 self._tracker.traded(name, trades, self._clock.monotonic_ns())
             else:
-                answer = await self._api.ask("order.status", self._query(one))
+                answer = await self._api().ask("order.status", self._query(one))
                 self._tracker.report(read_state(answer.result, name), self._clock.monotonic_ns())
                 if one.cancel_wanted and not one.ended and not one.wanted:
                     self._still_works(one)
@@ -117,10 +118,11 @@ class Questions:
         return params if self._signer.logs_on else self._signer.signed(params)
 
     async def _ping(self) -> None:
+        api = self._api()  # another may have taken its place when it has not answered
         try:
-            await self._api.ask("ping" if self._market == "spot" else "session.status", {})
+            await api.ask("ping" if self._market == "spot" else "session.status", {})
         except VenueError:
             return  # it answers
         except TransportError as e:
             _log.warning("%s", e)
-            await self._api.close()
+            await api.close()

@@ -100,6 +100,15 @@ class ApiConnection:
             raise refusal
         return answer
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for an answer to ``ask``."""
+        return bool(self._asked)
+
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
