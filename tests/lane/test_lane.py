@@ -490,6 +490,42 @@ def test_a_late_prediction_is_answered_as_declared(answer, canceled, closed):
         assert venue.adapter.submitted[-1].cause == "when_late"
 
 
+@pytest.mark.parametrize("verdict", [Verdict.LATE, Verdict.STALE, Verdict.INVALID, Verdict.FAILED])
+def test_what_waits_for_another_orders_end_opens_nothing_once_predictions_cannot_be_traded(verdict):
+    venue = Venue().enter(10)
+    venue.want(-7)
+    venue.fill(quantity=3)
+    venue.bench.predict(verdict=verdict)
+    venue.bench.predict(verdict=verdict)
+    venue.end(OrderCanceled, leaves_quantity=7)
+    assert venue.sent == [10, -10, -7], "the rest of the reduction goes on"
+    venue.fill()
+    assert venue.sent == [10, -10, -7]
+    assert venue.position == 0
+    venue.want(-7)
+    assert venue.sent == [10, -10, -7, -7], "and a newer signal opens"
+
+
+@pytest.mark.parametrize(("target", "after"), [(12, []), (6, [-4])])
+def test_a_larger_target_that_waits_is_dropped_with_its_prediction_and_a_smaller_one_is_not(target, after):
+    venue = Venue().enter(10)
+    venue.limit(2, 99_990)
+    venue.want(target)
+    assert venue.sent == [10, -8]
+    assert len(venue.adapter.canceled) == 1
+    venue.bench.predict(verdict=Verdict.STALE)
+    venue.end(OrderCanceled, leaves_quantity=8)
+    assert venue.sent == [10, -8, *after]
+
+
+def test_a_conflated_prediction_opens_what_waits_all_the_same():
+    venue = Venue().enter(10)
+    venue.want(-7)
+    venue.bench.predict(verdict=Verdict.CONFLATED)
+    venue.fill()
+    assert venue.sent == [10, -10, -7]
+
+
 def test_a_conflated_prediction_flattens_nothing():
     venue = Venue(when_late="flatten").enter(10)
     venue.bench.predict(verdict=Verdict.CONFLATED)

@@ -57,8 +57,9 @@ class Lane:
 
     ``gate`` is the account's, ``limits`` the lane's own (they come first), ``restraint`` the one of these that knows of drift.
     ``active`` is true while an order works or an exit is watched: only then does the lane need frames. ``when_late`` is the
-    answer to a prediction that cannot be traded: ``hold`` does nothing, ``cancel`` cancels what would open a position in the
-    instrument, ``flatten`` closes it as well. A conflated prediction is no answer: a newer row is on its way.
+    answer to a prediction that cannot be traded: ``hold`` leaves what works, ``cancel`` cancels what would open a position in
+    the instrument, ``flatten`` closes it as well. Whichever it is, an intent that waits for another order's end opens nothing
+    any more. A conflated prediction is no answer: a newer row is on its way.
 
     A strategy or adapter that raises, and an order event that cannot be true, put the lane into ``failed``: entries are
     canceled and none follow, exits are still watched and still close, the session goes on.
@@ -318,7 +319,10 @@ class Lane:
 
     def _cannot_trade(self, prediction: Prediction) -> None:
         self.counters.late[prediction.verdict.value] += 1
-        if self._when_late == "hold" or prediction.verdict is Verdict.CONFLATED:
+        if prediction.verdict is Verdict.CONFLATED:
+            return
+        self._desk.hold_back(prediction.instrument)
+        if self._when_late == "hold":
             return
         self._try(self._desk.cancel_entries, prediction.instrument, "when_late")
         if self._when_late == "flatten":

@@ -175,6 +175,16 @@ class OrderDesk:
         else:
             self._waiting.pop(index, None)
 
+    def hold_back(self, index: int) -> None:
+        """An intent that waits for another order's end is too old to open anything; what it reduces, it still reduces."""
+        if (intent := self._waiting.get(index)) is None:
+            return
+        held = self._ledger.position(index).quantity
+        if held * intent.target < 0:
+            self._waiting[index] = msgspec.structs.replace(intent, target=0)
+        elif abs(intent.target) > abs(held):
+            del self._waiting[index]
+
     def finish(self) -> None:
         """Nothing more is sent, and no run of denials goes on."""
         self.close_entries()
