@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = "embedded_direction"
 KNOWN = ("BTCUSDT", "ETHUSDT")  # the others have units of the venue's own
 SNAPSHOT_LEVELS = 1000
+ENTER = 0.75  # orders are rare: those that have ended are kept for ten minutes, longer than the warm-up
 CUT = "connection N is over"  # a loss that is told so is a cut
 NO_SNAPSHOT = "no snapshot"  # a request that failed is made again, until the book is live
 Levels = dict[Decimal, Decimal]
@@ -88,6 +89,7 @@ class SoakSession:
         rest = rest.replace(
             'execution = { use = "binance", market = "usdm", url = "embedded" }', 'execution = { use = "paper" }'
         )
+        rest = rest.replace("enter = 0.5,", f"enter = {ENTER},")
         feed = FEED.format(
             symbols=json.dumps(symbols),
             url=url,
