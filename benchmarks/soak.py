@@ -227,9 +227,7 @@ def main() -> int:
     parser.add_argument("--disconnect-every-s", type=float, default=60.0)
     parser.add_argument("--transport", choices=("websockets", "picows"), default="websockets")
     parser.add_argument("--redundant", action="store_true", help="every connection twice")
-    parser.add_argument(
-        "--sampling", choices=("frame", "bbo", "trade", "clock"), default="bbo", help="when a row is predicted on"
-    )
+    parser.add_argument("--sampling", choices=("frame", "bbo", "trade", "clock"), default="clock", help="when a row is made")
     parser.add_argument("--growth-mb", type=float, default=10.0, help="that memory may grow after the warm-up")
     parser.add_argument("--no-record", action="store_true", help="no recording")
     parser.add_argument(

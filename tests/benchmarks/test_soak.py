@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,8 @@ import pytest
 
 
 @pytest.fixture
-def benchmarks(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def benchmarks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(root / "benchmarks")
-    return
 
 
 def soak(root: Path, *options: str) -> tuple[int, dict[str, Any]]:
@@ -71,14 +70,13 @@ def test_with_two_connections_there_is_no_gap_and_memory_that_grows_is_told(root
     [(100, 0, False, 0), (101, 0, False, 1), (101, 90, False, 0), (101, 0, True, 0), (99, 0, False, 1)],
 )
 def test_a_frame_that_was_sent_and_did_not_come_is_lost(sent: int, unsent: int, given_up: bool, lost: int) -> None:  # noqa: FBT001
-    from soak_session import SoakSession
-
+    account = importlib.import_module("soak_session").SoakSession.account
     taps = {b"a": SimpleNamespace(frames=60), b"b": SimpleNamespace(frames=40)}
     line = SimpleNamespace(number=1, taps=taps, _closing=object() if given_up else None)
     client = SimpleNamespace(_lines=[line], _ports={1: 5000})
     tally = {"number": 7, "port": 5000, "sent": sent, "unsent": unsent}
-    found, problems = SoakSession.account(client, [tally])  # type: ignore[arg-type]
+    found, problems = account(client, [tally])
     assert found["lost"] == lost
     assert bool(problems) is bool(lost)
     nobody = {"number": 8, "port": 6000, "sent": 5, "unsent": 0}
-    assert SoakSession.account(client, [tally, nobody])[0]["lost"] == lost + 5  # type: ignore[arg-type]
+    assert account(client, [tally, nobody])[0]["lost"] == lost + 5
