@@ -30,18 +30,22 @@ class Memory:
         return self._samples[-1][1]
 
     def report(self, seconds: float) -> dict[str, Any]:
-        """``grown_mb``: the most after the warm-up less the first after it; None where nothing was measured."""
+        """``grown_mb``: by how much the level rose above that of the first tenth after the warm-up, in the tenth where it is
+        highest. A level is a median: what waits to be written comes and goes, some MB from one look to the next. None where
+        nothing was measured."""
         warm = min(WARM_S, max(WARM_SHARE * seconds, 1.0))
         found = np.array([one for one in self._samples if one[0] >= warm]).reshape(-1, 2)
         if len(found) < 2:
             return {"samples": len(found), "grown_mb": None}
         at, held = found[:, 0], found[:, 1]
+        levels = [float(np.median(part)) for part in np.array_split(held, min(10, len(held)))]
         return {
             "samples": len(found),
             "first_mb": _mb(held[0]),
             "last_mb": _mb(held[-1]),
             "max_mb": _mb(held.max()),
-            "grown_mb": _mb(held.max() - held[0]),
+            "levels_mb": [_mb(level) for level in levels],
+            "grown_mb": _mb(max(levels[1:]) - levels[0]),
             "slope_mb_per_h": _mb(np.polyfit(at / 3600, held, 1)[0]),
             "resident_with_files_mb": _mb(self._resident),
         }

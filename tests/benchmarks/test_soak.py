@@ -80,3 +80,14 @@ def test_a_frame_that_was_sent_and_did_not_come_is_lost(sent: int, unsent: int, 
     assert bool(problems) is bool(lost)
     nobody = {"number": 8, "port": 6000, "sent": 5, "unsent": 0}
     assert account(client, [tally, nobody])[0]["lost"] == lost + 5
+
+
+@pytest.mark.usefixtures("benchmarks")
+@pytest.mark.parametrize(("slope", "swing", "grown"), [(0.0, 0.0, 0.0), (0.0, 6.0, 0.0), (20.0, 6.0, 16.0)])
+def test_memory_that_swings_is_flat_and_memory_that_rises_is_not(slope: float, swing: float, grown: float) -> None:
+    memory = importlib.import_module("soak_memory").Memory(0)
+    for number in range(1000):  # an hour and a bit; before the warm-up there is much more
+        seconds = 4.0 * number
+        held = 300.0 + swing * (-1) ** number + slope * seconds / 3600 + (100.0 if seconds < 60 else 0.0)
+        memory._samples.append((seconds, held))
+    assert memory.report(3600)["grown_mb"] == pytest.approx(grown, abs=4.0)
