@@ -60,7 +60,9 @@ class Soak:
     async def run(self) -> None:
         asked, client = self.asked, self.client
         async with self.venue, client:
-            await self._until(lambda: client.live and client.up, "live at the start")
+            client.begin()
+            if not await self._until(lambda: client.live and client.up, "live at the start"):
+                return
             client.begin()
             self._began = time.perf_counter()
             self._end = self._began + asked.minutes * 60
@@ -172,7 +174,7 @@ class Soak:
                 self.client.running.result()
                 raise RuntimeError("the session ended by itself")
             if time.perf_counter() > until:
-                self.problems.append(f"not {what} within {LIMIT_S:g} s")
+                self.problems.append(f"not {what} within {LIMIT_S:g} s: {self.client.describe()}")
                 return False
             await asyncio.sleep(0.01)
         return True

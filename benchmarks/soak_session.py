@@ -173,6 +173,14 @@ class SoakSession:
         """Messages of streams that came, copies included."""
         return sum(_came(line) for line in self._lines)
 
+    def describe(self) -> str:
+        """Where it stands, for those who look for the fault."""
+        states = Counter(self.pipeline.books.state(index).name for index in range(len(self.symbols)))
+        feed = self.feed.report()
+        told = {name: feed[name] for name in ("reconnects", "renewals", "losses", "failures", "snapshots", "most_unread_bytes")}
+        dropped = self.pipeline.counts().dropped_pending
+        return json.dumps({"books": states, "dropped_pending": dropped, "busy": self.session.headroom.report()["busy"], **told})
+
     def levels(self, index: int) -> tuple[int, dict[str, Levels]]:
         """Update id and levels, at one moment."""
         instrument = self._live._instruments[index]  # noqa: SLF001
