@@ -87,6 +87,29 @@ def test_numbers_that_stay_behind_on_several_connections_are_believed_in_the_end
     assert stream.last == 99
 
 
+def test_a_connection_that_is_late_by_thousands_of_messages_brings_copies_and_no_loss() -> None:
+    stream = made(carried=2)
+    second = 1_000_000_000
+    assert [stream.take(message(number), 1, second) for number in range(1, 5_001)] == [0] * 5_000
+    assert [stream.take(message(number), 2, 2 * second) for number in range(1, 5_001)] == [-1] * 5_000
+    assert stream.take(message(5_001), 2, 2 * second) == 0
+    assert stream.take(message(5_001), 1, 2 * second) == -1
+    stream.carry(-1)
+    assert [stream.take(message(number), 1, 3 * second) for number in range(5_002, 6_000)] == [0] * 998
+    assert stream.missing == 0
+
+
+def test_new_connections_to_a_venue_that_counts_anew_are_believed_when_nothing_else_comes() -> None:
+    stream = made(carried=2)
+    second = 1_000_000_000
+    assert stream.take(message(1_000_000), 1, second) == 0
+    stream.carry(1)
+    stream.carry(-1)
+    answers = [stream.take(message(number), 2, (1 + number) * second) for number in range(1, 100)]
+    assert answers.index(1) == 9 + 64  # for ten seconds it may be late; then so many look like copies
+    assert answers[9 + 65 :] == [0] * (99 - 9 - 65)
+
+
 def test_a_stream_that_nobody_carries_forgets_where_it_was() -> None:
     stream = made()
     assert stream.take(message(5)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from book_follower import BookFollower, assert_truth, levels_of, read
-from venue_process import VenueProcess, listen, running_venue
+from venue_process import VenueProcess, listen, running_venue, wait_for
 from websockets.exceptions import ConnectionClosed
 
 DEPTH = "btcusdt@depth@0ms"
@@ -126,6 +127,24 @@ def test_faults_on_connections_strike_under_load_too() -> None:
             with pytest.raises(ConnectionClosed):
                 list(iter(partial(socket.recv, timeout=10), None))
         assert venue.counters()["faults"] == {"silence": 1, "disconnect": 1}
+
+
+def test_what_a_connection_was_sent_is_known_when_it_is_gone() -> None:
+    with running_venue("--load", "2000", "--instrument", "usdm:BTCUSDT") as venue:
+        with listen(f"{venue.urls['usdm']['public']}/ws/{DEPTH}") as socket:
+            port, came = socket.socket.getsockname()[1], 0
+            assert [one["port"] for one in venue.counters()["connections"]] == [port]
+            for _ in range(500):
+                socket.recv(timeout=10)
+                came += 1
+            assert venue.control("faults", {"kind": "disconnect"}).status == 200
+            with contextlib.suppress(ConnectionClosed):
+                for _ in iter(partial(socket.recv, timeout=10), None):
+                    came += 1
+        wait_for(lambda: not venue.counters()["connections"])
+        (ended,) = venue.counters()["ended"]
+        assert (ended["port"], ended["path"]) == (port, f"/usdm/public/ws/{DEPTH}")
+        assert ended["sent"] == came or (ended["unsent"] and ended["sent"] > came)
 
 
 def session(seed: int) -> list[Any]:

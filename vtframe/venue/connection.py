@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import NamedTuple
 
 from vtframe.venue.frame import CLOSE, TEXT, Message, frame
 
 _numbers = itertools.count(1)
+
+
+class Tally(NamedTuple):
+    """What went out to one client."""
+
+    number: int
+    port: int | None  # the client's: by it one knows whose connection this is
+    path: str
+    sent: int  # messages
+    unsent: int  # bytes of them that still waited when the connection was cut
 
 
 class Connection:
@@ -15,12 +26,15 @@ class Connection:
 
     def __init__(self, transport: asyncio.Transport, *, market: str, path: str, combined: bool, limit: int) -> None:
         self.number = next(_numbers)
+        peer = transport.get_extra_info("peername")
+        self.port: int | None = peer[1] if peer else None
         self.market = market
         self.path = path
         self.combined = combined
         self.streams: list[str] = []  # as subscribed, for LIST_SUBSCRIPTIONS
         self.heard: list[str] = []  # of them, those that this route serves
         self.sent = 0
+        self.unsent = 0
         self.closed = False
         self.deaf = False  # half open: nothing goes in or out, and the socket stays
         self.slow = False  # it was dropped because it did not read
@@ -39,7 +53,7 @@ class Connection:
 
     def send_raw(self, framed: bytes) -> None:
         """A stream's message as bytes."""
-        if self._is_silent():
+        if self.closed or self._is_silent():
             return
         self._add(framed)
         self.sent += 1
@@ -77,13 +91,17 @@ class Connection:
             self._loop.call_later(seconds, self.abort)
 
     @property
+    def tally(self) -> Tally:
+        return Tally(self.number, self.port, self.path, self.sent, self.unsent)
+
+    @property
     def unread(self) -> int:
         """Bytes that the socket has not taken yet."""
         return self._transport.get_write_buffer_size()
 
     def write(self, frames: bytes, count: int) -> None:
         """Many messages at once, after what waits."""
-        if self._is_silent():
+        if self.closed or self._is_silent():
             return
         self._add(frames)
         self.sent += count
@@ -113,6 +131,8 @@ class Connection:
 
     def abort(self) -> None:
         """Cut the connection: no goodbye, nothing more is sent."""
+        if not self.closed:
+            self.unsent = self._bytes + self.unread
         self.closed = True
         self._waiting.clear()
         self._held.clear()

@@ -68,9 +68,10 @@ class Control:
         return answer(
             {
                 "connections": [
-                    {"number": one.number, "path": one.path, "streams": one.streams, "sent": one.sent}
+                    one.tally._asdict() | {"streams": one.streams}
                     for one in sorted(hub.connections, key=lambda one: one.number)
                 ],
+                "ended": [one._asdict() for one in hub.ended],
                 "published": hub.published,
                 "user_streams": self._user_streams(),
                 "slow_dropped": hub.slow,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 
-from vtframe.venue.connection import Connection
+from vtframe.venue.connection import Connection, Tally
 from vtframe.venue.faults import Faults
 from vtframe.venue.frame import Message
 
 Key = tuple[str, str]
 """Market and stream name."""
+_ENDED = 1000  # connections that are remembered when they are gone
 
 
 class Hub:
@@ -19,6 +21,7 @@ class Hub:
         self._faults = faults
         self.slow = 0  # connections dropped because they did not read
         self.connections: set[Connection] = set()
+        self.ended: deque[Tally] = deque(maxlen=_ENDED)
         self.published = 0
         self._subscribers: dict[Key, dict[Connection, None]] = {}
         self._dirty: dict[Connection, None] = {}
@@ -35,6 +38,7 @@ class Hub:
     def forget(self, connection: Connection) -> None:
         """The connection is gone."""
         self.connections.discard(connection)
+        self.ended.append(connection.tally)
         self.slow += connection.slow
         self._dirty.pop(connection, None)
         for market, stream in [key for key, subscribers in self._subscribers.items() if connection in subscribers]:

@@ -166,7 +166,7 @@ class LiveMarket:
     # What lines tell.
 
     def on_stream_message(self, stream: Stream, data: bytes, ts_recv: int, connection: int) -> None:
-        missing = stream.take(data)
+        missing = stream.take(data, connection, ts_recv)
         if missing:
             if missing < 0:
                 return
