@@ -119,13 +119,17 @@ class Rest:
             raise TransportError(url, "is not open")
         headers = {"X-MBX-APIKEY": self._signer.key} if keyed else {}
         try:
-            async with self._http.request(method, f"{url}?{query}" if query else url, headers=headers) as response:
+            asked = f"{url}?{query}" if query else url
+            # a redirect would take key and signature to another address
+            async with self._http.request(method, asked, headers=headers, allow_redirects=False) as response:
                 body = await _limited(response, url)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise TransportError(url, f"does not answer: {type(e).__name__}") from None  # its words may hold the query
-        if status < 400:
+        if status < 300:
             return body
+        if status < 400:
+            raise TransportError(url, f"wants to be asked elsewhere (status {status}); a signed request goes nowhere else")
         try:
             refusal = msgspec.json.decode(body, type=ErrorBody)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
