@@ -11,7 +11,8 @@ from aiohttp import web
 from desk import Run
 from scripted_venue import ScriptedVenue
 
-from vtframe.builtin.binance.rest import RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError
+from vtframe.builtin.binance.weights import Weights
 from vtframe.clock import EventClock, LiveClock
 from vtframe.domain import BookState
 

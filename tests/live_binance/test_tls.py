@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from vtframe.builtin.binance.places import MARKETS, PLACES
-from vtframe.builtin.binance.rest import RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError
+from vtframe.builtin.binance.weights import Weights
 from vtframe.clock import LiveClock
 from vtframe.transport import Library, TransportError, connect
 

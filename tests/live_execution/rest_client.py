@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 from order_venue import KEY, SECRET
 
+from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.weights import Weights
 from vtframe.clock import LiveClock
 from vtframe.secret import Secret
 
@@ -27,10 +29,24 @@ async def answering(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def ask(base: str, question: Callable[[Rest], Awaitable[object]]) -> object:
+async def ask(
+    base: str,
+    question: Callable[[Rest], Awaitable[object]],
+    *,
+    weights: Weights | None = None,
+    learn: Callable[[VenueError], None] = str,
+) -> object:
     """What a client with the planted keys hears from ``base``."""
-    signer = Signer(Secret(KEY), Secret(SECRET))
-    rest = Rest(base, "usdm", signer=signer, clock=ServerClock(LiveClock()), recv_window_ms=5_000)
+    clock = LiveClock()
+    rest = Rest(
+        base,
+        "usdm",
+        signer=Signer(Secret(KEY), Secret(SECRET)),
+        clock=ServerClock(clock),
+        recv_window_ms=5_000,
+        weights=weights or Weights(clock, 2400),
+        learn=learn,
+    )
     rest.open()
     try:
         return await question(rest)

@@ -23,10 +23,11 @@ from vtframe.builtin.binance.keeper import Keeper, Times
 from vtframe.builtin.binance.line import Line, Tap
 from vtframe.builtin.binance.notes import note
 from vtframe.builtin.binance.places import Market, Place
-from vtframe.builtin.binance.rest import RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError
 from vtframe.builtin.binance.resync import Resync, last_update_id
 from vtframe.builtin.binance.silence import SilenceTimes, SilenceWatch
 from vtframe.builtin.binance.streams import Stream
+from vtframe.builtin.binance.weights import Weights
 from vtframe.domain import BookState, Instrument
 from vtframe.transport import Library
 

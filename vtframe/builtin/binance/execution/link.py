@@ -26,6 +26,8 @@ from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
 from vtframe.builtin.binance.execution.ws_api import Answer, ApiConnection
+from vtframe.builtin.binance.places import MARKETS
+from vtframe.builtin.binance.weights import weights_at
 from vtframe.clock import LiveClock
 from vtframe.domain import Instrument, OrderEvent, SubmitOrder
 from vtframe.errors import DecodeError
@@ -78,11 +80,19 @@ class Link:
         self._entries = entries
         self._clock = LiveClock()
         self._server = ServerClock(self._clock)
-        self._limits = Limits()
+        self._limits = Limits(weights_at(hosts.rest, MARKETS[market], self._clock))
         self.tracker = Tracker(emit, instruments.__getitem__)
         window = timing.recv_window_ms
         self._writer = RequestWriter(market, instruments, recv_window_ms=window, signer=None if signer.logs_on else signer)
-        self.rest = Rest(hosts.rest, market, signer=signer, clock=self._server, recv_window_ms=window)
+        self.rest = Rest(
+            hosts.rest,
+            market,
+            signer=signer,
+            clock=self._server,
+            recv_window_ms=window,
+            weights=self._limits.weights,
+            learn=self._learn,
+        )
         self._orders = Leg(_ORDERS, self._open_orders, self._went_down, self._came_up)
         self._api = ApiConnection(
             hosts.ws_api,
@@ -92,6 +102,8 @@ class Link:
             on_event=self._heard,
             on_over=self._orders.over,
             on_broken=self._distrust,
+            note=lambda counters: self._limits.note(counters, self._server.now_ms()),
+            learn=self._learn,
         )
         self._legs = [self._orders]
         self._stream: PrivateStream | None = None
@@ -113,7 +125,7 @@ class Link:
             server=self._server,
             instruments=instruments,
             recv_window_ms=window,
-            learn=self._learn,
+            limits=self._limits,
             still_works=self._cancel_again,
         )
         self._tasks: list[asyncio.Task[Any]] = []
@@ -132,7 +144,7 @@ class Link:
         now_ms = self._server.now_ms()
         name = order.client_order_id
         tracked = self.tracker.sent(order, sent_ns=self._clock.monotonic_ns(), deadline_ms=now_ms + self._timing.recv_window_ms)
-        problem = self._writer.refusal(order)
+        problem = self._writer.refusal(order) or self._limits.banned()
         if not problem and self._orders.is_up:
             try:
                 self._api.send(self._writer.place(order, now_ms))
@@ -182,6 +194,7 @@ class Link:
 
     async def _open_orders(self) -> None:
         """The WebSocket API: logged on where the key can, and on spot with its user data."""
+        self._limits.admit("the WebSocket API")
         await self._api.open()
         try:
             await self._log_on()
@@ -262,8 +275,6 @@ class Link:
 
     def _answered(self, answer: Answer) -> None:
         """To an order or a cancel; anything else is the answer to a question that nobody waits for any more."""
-        now_ms = self._server.now_ms()
-        self._limits.note(answer.rate_limits, now_ms)
         kind, name = str(answer.id)[: len(PLACE)], str(answer.id)[len(PLACE) :]
         if kind not in {PLACE, CANCEL}:
             return
@@ -298,10 +309,13 @@ class Link:
         refusal.words = self._signer.scrubbed(refusal.words)
         if refusal.limited:
             self._limits.refuse(refusal, self._server.now_ms())
-        if refusal.code == CLOCK:
+        if refusal.code == CLOCK and not self._server.measuring:
             self._tasks.append(asyncio.create_task(self._measure()))
 
     def _cancel(self, one: Tracked) -> None:
+        if self._limits.banned():
+            self.tracker.want(one, "status")  # when it is over; what works then is canceled
+            return
         self._canceled[one.name] = self._clock.monotonic_ns()
         try:
             self._api.send(self._writer.cancel(one.name, one.command.instrument, self._server.now_ms()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vtframe.builtin.binance.execution.codes import NO_SUCH_ORDER, VenueError
 from vtframe.builtin.binance.execution.hosts import Market
+from vtframe.builtin.binance.execution.limits import Limits
 from vtframe.builtin.binance.execution.reports import read_state
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
@@ -29,7 +30,7 @@ _log = logging.getLogger("vtframe.execution")
 
 
 class Questions:
-    """``learn`` is told what refusals say beside, ``still_works`` an order that works although it was canceled."""
+    """None are asked while ``limits`` say so. ``still_works`` is told an order that works although it was canceled."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Questions:
         server: ServerClock,
         instruments: dict[int, Instrument],
         recv_window_ms: int,
-        learn: Callable[[VenueError], None],
+        limits: Limits,
         still_works: Callable[[Tracked], None],
     ) -> None:
         self._market = market
@@ -55,18 +56,18 @@ class Questions:
         self._server = server
         self._instruments = instruments
         self._window = recv_window_ms
-        self._learn = learn
+        self._limits = limits
         self._still_works = still_works
         self._asked: dict[str, asyncio.Task[None]] = {}
 
     def ask(self, one: Tracked) -> None:
         """What is wanted of an order, unless that is being asked, or too much is."""
-        if one.name not in self._asked and len(self._asked) < _MOST:
+        if one.name not in self._asked and len(self._asked) < _MOST and self._limits.are_asking():
             self._begin(one.name, self._ask(one))
 
     def ping(self) -> None:
         """Whether the connection lives; it is ended where it does not."""
-        if _PING not in self._asked:
+        if _PING not in self._asked and self._limits.are_asking():
             self._begin(_PING, self._ping())
 
     async def stop(self) -> None:
@@ -95,7 +96,6 @@ class Questions:
             if e.code == NO_SUCH_ORDER:
                 self._tracker.missing(name, asked_after=too_old, ts_ms=self._server.now_ms())
             else:
-                self._learn(e)
                 _log.warning("the question for %s was refused: %d %s", name, e.code, e.words)
         except (TransportError, DecodeError) as e:
             _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))

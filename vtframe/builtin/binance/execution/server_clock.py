@@ -19,6 +19,7 @@ class ServerClock:
         self._offset_ns = 0
         self._error_ns = 0
         self._measured_ns = -1
+        self.measuring = False
 
     @property
     def offset_ns(self) -> int:
@@ -40,6 +41,13 @@ class ServerClock:
 
     async def measure(self, ask: Callable[[], Awaitable[int]]) -> None:
         """``ask`` answers with the venue's time in ms."""
+        self.measuring = True
+        try:
+            await self._measure(ask)
+        finally:
+            self.measuring = False
+
+    async def _measure(self, ask: Callable[[], Awaitable[int]]) -> None:
         best: tuple[int, int] | None = None
         for _ in range(_SAMPLES):
             before, started = self._clock.now_ns(), self._clock.monotonic_ns()
