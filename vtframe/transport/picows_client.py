@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.fragments import Fragments, TooManyFragmentsError
 
 _CLOSE_S = 3.0
 _TURNS = 4  # of the loop, in which a transport sees the end of its socket and is closed
@@ -69,7 +70,7 @@ def _listener(receiver: Receiver, now_ns: Callable[[], int], over: asyncio.Futur
 
     class Listener(picows.WSListener):
         def __init__(self) -> None:
-            self._parts: list[bytes] = []
+            self._fragments = Fragments()
             self._size = 0
             self._reason = "connection lost"
 
@@ -82,12 +83,16 @@ def _listener(receiver: Receiver, now_ns: Callable[[], int], over: asyncio.Futur
             elif kind in (text, binary) and frame.fin:
                 receiver.on_message(frame.get_payload_as_bytes(), now_ns())
             elif kind in (text, binary):
-                self._parts = [frame.get_payload_as_bytes()]
+                self._fragments.begin(frame.get_payload_as_bytes())
             elif kind == continuation:
-                self._parts.append(frame.get_payload_as_bytes())
-                if frame.fin:
-                    whole, self._parts = b"".join(self._parts), []
-                    receiver.on_message(whole, now_ns())
+                try:
+                    self._fragments.add(frame.get_payload_as_bytes())
+                except TooManyFragmentsError as e:
+                    self._reason = str(e)
+                    transport.disconnect()
+                else:
+                    if frame.fin:
+                        receiver.on_message(self._fragments.whole(), now_ns())
             elif kind == close:
                 self._reason = f"closed by the server: {frame.get_close_code()} {frame.get_close_reason() or ''}".rstrip()
                 transport.send_close(frame.get_close_code())
