@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from odd_answers import ODD
 from order_venue import KEY
 from rest_client import answering, ask
 
+from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.transport import TransportError
 
 
@@ -36,3 +38,13 @@ def test_a_redirect_is_refused_so_that_key_and_signature_reach_no_other_address(
 
     asyncio.run(play())
     assert elsewhere == []
+
+
+@pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))
+def test_what_is_no_answer_is_an_error_of_a_known_kind(answer: bytes) -> None:
+    async def play() -> None:
+        async with answering(lambda _: answer) as base:
+            with pytest.raises((TransportError, VenueError)):
+                await ask(base, lambda rest: rest.account())
+
+    asyncio.run(play())

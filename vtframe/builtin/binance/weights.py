@@ -6,6 +6,7 @@ count for each market at each host, which everybody who asks there holds.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ BANNED: Final = 418  # who goes on after 429
 _SHARE: Final = 0.9  # of the limit that market data uses; orders may have the rest, too
 _MINUTE_NS: Final = 60_000_000_000
 _NO_RETRY_AFTER_S: Final = 5.0
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _MOST_S: Final = 3 * 86_400.0  # the venue's longest ban
 
 
@@ -58,12 +60,9 @@ class Weights:
 
     def refused(self, status: int, retry_after: str | None) -> float:
         """The venue says that it was asked too often; returns how long it wants to be left alone, in seconds."""
-        try:
-            seconds = float(retry_after or _NO_RETRY_AFTER_S)
-        except ValueError:
-            seconds = _NO_RETRY_AFTER_S
+        seconds = retry_after_s(retry_after)
         self.refusals[status] += 1
-        return self.leave_alone(seconds, banned=status == BANNED)
+        return self.leave_alone(_NO_RETRY_AFTER_S if seconds is None else seconds, banned=status == BANNED)
 
     def leave_alone(self, seconds: float, *, banned: bool = False) -> float:
         """For so long nobody asks; during a ban nothing at all is sent. Returns the seconds within bounds."""
@@ -81,6 +80,11 @@ class Weights:
     def banned_s(self) -> float:
         """How much longer nothing is sent."""
         return max(0, self._banned_until - self._clock.monotonic_ns()) / 1e9
+
+
+def retry_after_s(text: str | None) -> int | None:
+    """What the header Retry-After says; None where it says nothing that is a number of seconds."""
+    return int(text) if text is not None and _SECONDS.fullmatch(text) else None
 
 
 _heard: WeakValueDictionary[tuple[str, str], Weights] = WeakValueDictionary()

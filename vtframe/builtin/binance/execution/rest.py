@@ -15,7 +15,7 @@ from vtframe.builtin.binance.execution.hosts import Market
 from vtframe.builtin.binance.execution.reports import Trade, read_trades
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
-from vtframe.builtin.binance.weights import Weights
+from vtframe.builtin.binance.weights import Weights, retry_after_s
 from vtframe.transport import MESSAGE_LIMIT, TransportError
 
 if TYPE_CHECKING:  # it takes long to import, and only a session needs it
@@ -156,7 +156,7 @@ class Rest:
                 body = await _limited(response, url)
                 status = response.status
                 self._weights.heard(response.headers.get("X-MBX-USED-WEIGHT-1M"))
-        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as e:  # ValueError: headers that are none
             raise TransportError(url, f"does not answer: {type(e).__name__}") from None  # its words may hold the query
         if status < 300:
             return body
@@ -167,8 +167,8 @@ class Rest:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             refusal = ErrorBody(0, f"status {status}")
         error = refusal.error(f"{method} {path.text}", status)
-        if (wait := response.headers.get("Retry-After", "")).isdigit() and not error.retry_at_ms:
-            error.retry_at_ms = self._clock.now_ms() + int(wait) * 1000
+        if (wait := retry_after_s(response.headers.get("Retry-After"))) is not None and not error.retry_at_ms:
+            error.retry_at_ms = self._clock.now_ms() + wait * 1000
         self._learn(error)
         raise error
 
