@@ -19,7 +19,7 @@ from vtframe.builtin.binance.execution.leg import Leg
 from vtframe.builtin.binance.execution.limits import Limits
 from vtframe.builtin.binance.execution.private_stream import PrivateStream
 from vtframe.builtin.binance.execution.questions import Questions
-from vtframe.builtin.binance.execution.reports import kind_of, read_report, read_state
+from vtframe.builtin.binance.execution.reports import MOST_TEXT, kind_of, read_report, read_state
 from vtframe.builtin.binance.execution.request import CANCEL, PLACE, RequestWriter
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
@@ -305,8 +305,9 @@ class Link:
             self.tracker.want(one, "status")
 
     def _learn(self, refusal: VenueError) -> None:
-        """What a refusal says beside the request that it refuses."""
-        refusal.words = self._signer.scrubbed(refusal.words)
+        """What a refusal says beside the request that it refuses. Its words are cut once no secret is in them that a cut could
+        hide in part."""
+        refusal.words = self._signer.scrubbed(refusal.words)[:MOST_TEXT]
         if refusal.limited:
             self._limits.refuse(refusal, self._server.now_ms())
         if refusal.code == CLOCK and not self._server.measuring:
