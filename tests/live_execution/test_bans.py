@@ -83,7 +83,7 @@ def test_a_banned_address_asks_nothing_and_sends_nothing(market: str, monkeypatc
         await asyncio.sleep(1.5)  # seven questions came in five seconds
         trader.cancel(resting)
         link = trader.adapter._link
-        await link._measure()
+        await link._server.refresh(link.rest.time)
         with pytest.raises(TransportError, match="is not asked: the venue's rate limit"):
             await link.rest.account()
         await asyncio.sleep(0.3)

@@ -47,6 +47,10 @@ class Connection(Protocol):
         """Bytes that wait in the socket's receive buffer; 0 once it is closed."""
         ...
 
+    def pings(self) -> int:
+        """How many pings of the server's have come; they are answered."""
+        ...
+
     def size_buffer(self, size: int) -> None:
         """Ask for a receive buffer of so many bytes; 0 leaves it as it is."""
         ...

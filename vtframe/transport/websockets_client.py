@@ -37,6 +37,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._headers = headers
         self._protocol = ClientProtocol(parse_uri(url), max_size=limit)
         self._fragments = Fragments()
+        self._pings = 0
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
         loop = asyncio.get_running_loop()
@@ -98,6 +99,9 @@ class WebsocketsConnection(asyncio.Protocol):
     def unread(self) -> int:
         return count_unread(self._socket())
 
+    def pings(self) -> int:
+        return self._pings
+
     def size_buffer(self, size: int) -> None:
         size_buffer(self._socket(), size)
 
@@ -136,6 +140,8 @@ class WebsocketsConnection(asyncio.Protocol):
             self._fragments.add(bytes(frame.data))
             if frame.fin:
                 self._receiver.on_message(self._fragments.whole(), ts_recv)
+        elif opcode is Opcode.PING:
+            self._pings += 1
 
     def _answered(self) -> None:
         if self.opened.done():

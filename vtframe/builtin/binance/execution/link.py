@@ -25,6 +25,7 @@ from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
+from vtframe.builtin.binance.execution.user_data_watch import UserDataWatch, known_of
 from vtframe.builtin.binance.execution.ws_api import Answer, ApiConnection
 from vtframe.builtin.binance.places import MARKETS
 from vtframe.builtin.binance.weights import weights_at
@@ -37,9 +38,7 @@ _TURN_S: Final = 0.02  # between two looks at what is late
 _SILENCE_NS: Final = 1_500_000_000  # of user data on an order that was acknowledged
 _DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
 _AUDIT_NS: Final = 2_000_000_000  # between questions about one that should have ended
-_AUDIT_RESTING_NS: Final = 30_000_000_000  # and about one that works
 _PING_NS: Final = 10_000_000_000
-_CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
 _log = logging.getLogger("vtframe.execution")
 
@@ -113,6 +112,7 @@ class Link:
                 hosts.private, self.rest, self._clock, library=library, on_event=self._heard, on_over=leg.over
             )
             self._legs.append(leg)
+        self._watch = UserDataWatch(self._stream.pulse if self._stream is not None else None)
         self._closed: dict[str, str] = {}  # why entries are closed, by cause
         self._canceled: dict[str, int] = {}  # cancels without an answer: monotonic time
         self._questions = Questions(
@@ -126,6 +126,7 @@ class Link:
             instruments=instruments,
             recv_window_ms=window,
             limits=self._limits,
+            watch=self._watch,
             still_works=self._cancel_again,
         )
         self._tasks: list[asyncio.Task[Any]] = []
@@ -138,7 +139,7 @@ class Link:
         for leg in self._legs:
             await leg.open()
         self._tasks = [asyncio.create_task(leg.keep()) for leg in self._legs]
-        self._tasks += [asyncio.create_task(self._tend()), asyncio.create_task(self._keep_time())]
+        self._tasks += [asyncio.create_task(self._tend()), asyncio.create_task(self._server.keep(self.rest.time))]
 
     def submit(self, order: SubmitOrder) -> None:
         now_ms = self._server.now_ms()
@@ -210,10 +211,13 @@ class Link:
             await self._api.ask("userDataStream.subscribe", {})
         elif self._market == "spot":
             await self._api.ask("userDataStream.subscribe.signature", signer.signed({"timestamp": self._server.now_ms()}))
+        if self._market == "spot":
+            self._watch.opened(self._clock.monotonic_ns(), self._server.now_ms())
 
     async def _open_stream(self) -> None:
         if self._stream is not None:
             await self._stream.open()
+            self._watch.opened(self._clock.monotonic_ns(), self._server.now_ms())
 
     def _went_down(self, leg: str, reason: str) -> None:
         """What was sent and not answered is lost; what was acknowledged may have changed unheard."""
@@ -259,6 +263,7 @@ class Link:
         try:
             kind = kind_of(event)
             report = read_report(kind, event)
+            self._watch.told("" if report is None else report.name, self._clock.monotonic_ns())
             if report is not None:
                 self.tracker.report(report, self._clock.monotonic_ns())
         except DecodeError as e:
@@ -287,8 +292,10 @@ class Link:
             report = read_state(answer.result, name)
             if kind == PLACE:
                 self.tracker.accept(name, report.venue_order_id, report.ts_ms)
-            else:
+            elif (one := self.tracker.find(name)) is not None:
+                before = known_of(one)
                 self.tracker.report(report, self._clock.monotonic_ns())
+                self._watch.answered(one, before, report.ts_ms, self._clock.monotonic_ns())
         except DecodeError as e:
             self._distrust(str(e))
 
@@ -311,7 +318,7 @@ class Link:
         if refusal.limited:
             self._limits.refuse(refusal, self._server.now_ms())
         if refusal.code == CLOCK and not self._server.measuring:
-            self._tasks.append(asyncio.create_task(self._measure()))
+            self._tasks.append(asyncio.create_task(self._server.refresh(self.rest.time)))
 
     def _cancel(self, one: Tracked) -> None:
         if self._limits.banned():
@@ -335,6 +342,9 @@ class Link:
             now, now_ms = self._clock.monotonic_ns(), self._server.now_ms()
             for one in self.tracker:
                 self._look_at(one, now, now_ms)
+            if all(leg.is_up for leg in self._legs) and (doubt := self._watch.doubt(now)):
+                _log.warning("%s: the stream is made anew", doubt)
+                self._renew()
             for name, since in tuple(self._canceled.items()):
                 if now - since > self._timing.ack_timeout_ms * 1_000_000:
                     del self._canceled[name]
@@ -363,26 +373,15 @@ class Link:
             one.reported = True  # once an order
             _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
             self._renew()
-        elif now - one.audited_ns > self._patience_ns(one):
+        elif now - one.audited_ns > self._patience_ns(one, now):
             one.audited_ns = now
             if not one.wanted:
                 self.tracker.want(one, "status")
         if one.wanted and now >= one.next_ns and self._orders.is_up:
             self._questions.ask(one)
 
-    def _patience_ns(self, one: Tracked) -> int:
+    def _patience_ns(self, one: Tracked, now: int) -> int:
         """For how long nobody asks what became of an order: a report may be lost, and nothing tells that it was."""
         if not self._legs[-1].is_up:
             return _DEAF_NS
-        return _AUDIT_RESTING_NS if one.rests else _AUDIT_NS
-
-    async def _keep_time(self) -> None:
-        while True:
-            await asyncio.sleep(_CLOCK_S)
-            await self._measure()
-
-    async def _measure(self) -> None:
-        try:
-            await self._server.measure(self.rest.time)
-        except (TransportError, VenueError) as e:
-            _log.warning("the venue's time could not be asked for: %s", e)
+        return self._watch.patience_ns(now, len(self.tracker)) if one.rests else _AUDIT_NS

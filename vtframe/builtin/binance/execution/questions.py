@@ -15,6 +15,7 @@ from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
+from vtframe.builtin.binance.execution.user_data_watch import UserDataWatch, known_of
 from vtframe.builtin.binance.execution.ws_api import ApiConnection
 from vtframe.clock import Clock
 from vtframe.domain import Instrument
@@ -45,6 +46,7 @@ class Questions:
         instruments: dict[int, Instrument],
         recv_window_ms: int,
         limits: Limits,
+        watch: UserDataWatch,
         still_works: Callable[[Tracked], None],
     ) -> None:
         self._market = market
@@ -57,6 +59,7 @@ class Questions:
         self._instruments = instruments
         self._window = recv_window_ms
         self._limits = limits
+        self._watch = watch
         self._still_works = still_works
         self._asked: dict[str, asyncio.Task[None]] = {}
 
@@ -81,17 +84,21 @@ class Questions:
         task.add_done_callback(lambda _: self._asked.pop(name, None))
 
     async def _ask(self, one: Tracked) -> None:
-        name = one.name
+        name, before = one.name, known_of(one)
         too_old = self._server.is_past(one.deadline_ms + _MARGIN_MS)  # for the venue to take it after this
         try:
             if one.wanted == "trades" and one.venue_order_id:
                 trades = await self._rest.trades(self._symbol(one), one.venue_order_id)
                 self._tracker.traded(name, trades, self._clock.monotonic_ns())
+                happened_ms = max((trade.ts_ms for trade in trades), default=0)
             else:
                 answer = await self._api.ask("order.status", self._query(one))
-                self._tracker.report(read_state(answer.result, name), self._clock.monotonic_ns())
+                state = read_state(answer.result, name)
+                self._tracker.report(state, self._clock.monotonic_ns())
+                happened_ms = state.ts_ms
                 if one.cancel_wanted and not one.ended and not one.wanted:
                     self._still_works(one)
+            self._watch.answered(one, before, happened_ms, self._clock.monotonic_ns())
         except VenueError as e:
             if e.code == NO_SUCH_ORDER:
                 self._tracker.missing(name, asked_after=too_old, ts_ms=self._server.now_ms())

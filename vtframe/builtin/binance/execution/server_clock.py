@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.clock import Clock
+from vtframe.transport import TransportError
 
 _SAMPLES: Final = 5
+_EVERY_S: Final = 60.0
 _DRIFT_PPM: Final = 100  # of a machine's clock against the venue's, at most, between two measurements
+_log = logging.getLogger("vtframe.execution")
 
 
 class ServerClock:
@@ -46,6 +52,19 @@ class ServerClock:
             await self._measure(ask)
         finally:
             self.measuring = False
+
+    async def keep(self, ask: Callable[[], Awaitable[int]]) -> None:
+        """Measure once a minute, until it is canceled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.refresh(ask)
+
+    async def refresh(self, ask: Callable[[], Awaitable[int]]) -> None:
+        """Measure; where the venue does not answer, what was known stays."""
+        try:
+            await self.measure(ask)
+        except (TransportError, VenueError) as e:
+            _log.warning("the venue's time could not be asked for: %s", e)
 
     async def _measure(self, ask: Callable[[], Awaitable[int]]) -> None:
         best: tuple[int, int] | None = None
