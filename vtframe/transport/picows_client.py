@@ -11,8 +11,9 @@ from functools import partial
 from ssl import SSLContext
 from typing import Any
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
 from vtframe.transport.fragments import Fragments, TooManyFragmentsError
+from vtframe.transport.receive_buffer import count_unread, size_buffer, size_of_buffer
 
 _CLOSE_S = 3.0
 _TURNS = 4  # of the loop, in which a transport sees the end of its socket and is closed
@@ -45,6 +46,9 @@ class PicowsConnection:
 
     def size_buffer(self, size: int) -> None:
         size_buffer(self._socket(), size)
+
+    def buffer(self) -> int:
+        return size_of_buffer(self._socket())
 
     def _socket(self) -> Any:
         return self._transport.underlying_transport.get_extra_info("socket")

@@ -19,8 +19,9 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
 from vtframe.transport.fragments import Fragments, TooManyFragmentsError
+from vtframe.transport.receive_buffer import count_unread, size_buffer, size_of_buffer
 
 _CLOSE_S = 3.0
 
@@ -104,6 +105,9 @@ class WebsocketsConnection(asyncio.Protocol):
 
     def size_buffer(self, size: int) -> None:
         size_buffer(self._socket(), size)
+
+    def buffer(self) -> int:
+        return size_of_buffer(self._socket())
 
     def _socket(self) -> Any:
         return None if self._transport is None else self._transport.get_extra_info("socket")

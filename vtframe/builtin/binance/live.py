@@ -103,6 +103,7 @@ class LiveMarket:
         self._stopped = False
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self.most_unread = 0
+        self.least_buffer = 0
 
     async def run(self, sink: FeedSink) -> None:
         """Until the sink is stopping. Raises what the session raised."""
@@ -162,6 +163,7 @@ class LiveMarket:
                 "failures": dict(self.client.failures),
             },
             "most_unread_bytes": self.most_unread,
+            "receive_buffer_bytes": self.least_buffer,
         }
 
     # What lines tell.
@@ -378,6 +380,7 @@ class LiveMarket:
             await asyncio.sleep(self._settings.silence.look_s)
             lines = [line for keeper in self._keepers for line in keeper.lines]
             self.most_unread = max(self.most_unread, *(line.unread for line in lines), 0)
+            self.least_buffer = min((size for line in lines if (size := line.buffer)), default=self.least_buffer)
             self.watch.look(self._clock.monotonic_ns(), lines)
 
     async def _stop(self) -> None:
