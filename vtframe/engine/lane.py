@@ -225,6 +225,11 @@ class Lane:
         """The venue takes entries from here on, or does not: what would open is denied meanwhile."""
         self._desk.closed_for = "" if allowed else reason or "the venue takes no orders"
 
+    def on_trading(self, instrument: int, number: int, *, trading: bool) -> None:
+        """The venue trades an instrument no more, or again, as input ``number`` said."""
+        if self._chosen is None or instrument in self._chosen:
+            self._desk.note_trading(instrument, number, trading=trading)
+
     @property
     def closed_for(self) -> str:
         """Why the venue takes no entries now; empty while it does."""

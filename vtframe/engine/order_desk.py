@@ -27,11 +27,12 @@ from vtframe.engine.denials import DenialRuns
 from vtframe.engine.lane_view import Journal, Market
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import Order, OrderTable
-from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied
+from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied, TradingChanged
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate, Notes
 
 VENUE_CLOSED = "venue_closed"  # what denies entries while the venue cannot be reached, or does not take them
+NOT_TRADING = "not_trading"  # and while the venue does not trade the instrument
 RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
 
 
@@ -104,6 +105,7 @@ class OrderDesk:
         self.note_denials = self._denials.note
         self.entries_open = True
         self.closed_for = ""  # why the venue takes no entries now; empty while it does
+        self._halted: set[int] = set()  # instruments that the venue does not trade now
         self.number = -1  # the input in hand
         self.started = 0  # monotonic time at which it arrived; 0 where that is not known
 
@@ -111,6 +113,14 @@ class OrderDesk:
         """From here on only what reduces is sent."""
         self.entries_open = False
         self._waiting.clear()
+
+    def note_trading(self, index: int, number: int, *, trading: bool) -> None:
+        """The venue trades an instrument no more, or again. Said twice it is once."""
+        if trading == (index not in self._halted):
+            return
+        self._halted ^= {index}
+        now, name = self._market.clock.now_ns(), self._names[index]
+        self._journal.write(TradingChanged(lane=self._lane, input=number, ts=now, instrument=name, trading=trading))
 
     def pursue(self, intent: Intent) -> None:
         """Send what is missing. Raises AdapterError."""
@@ -223,8 +233,11 @@ class OrderDesk:
         )
         self._orders.propose(order.client_order_id, prediction)
         watch = self._stopwatch
-        if self.closed_for and not reduces:
-            denied = Denied(client_order_id=order.client_order_id, policy=VENUE_CLOSED, reason=self.closed_for)
+        if not reduces and (self.closed_for or index in self._halted):
+            name = order.client_order_id
+            denied = Denied(client_order_id=name, policy=NOT_TRADING, reason=f"the venue does not trade {self._names[index]}")
+            if self.closed_for:
+                denied = Denied(client_order_id=name, policy=VENUE_CLOSED, reason=self.closed_for)
             self._deny(intent, order, denied)
             return
         before = watch.now()

@@ -14,7 +14,8 @@ from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.binance.instrument_cache import InstrumentCache, cache_folder
 from vtframe.builtin.binance.instruments import load_instruments
 from vtframe.builtin.binance.keeper import Times
-from vtframe.builtin.binance.live import LiveMarket, Settings
+from vtframe.builtin.binance.live import LiveMarket
+from vtframe.builtin.binance.live_settings import Settings
 from vtframe.builtin.binance.places import MARKETS, Kind, Market, find_place
 from vtframe.builtin.binance.silence import SilenceTimes
 from vtframe.builtin.binance.streams import Wanted, make_streams
