@@ -13,7 +13,7 @@ from sessions import finish, records, start, wait_for
 
 from vtframe.assemble.decisions import DecisionRun
 from vtframe.assemble.parity import ParityRun
-from vtframe.journal.records import InputArrived, OrderApproved, OrderDenied, TradingChanged
+from vtframe.journal.records import EntriesChanged, InputArrived, OrderApproved, OrderDenied, TradingChanged
 
 FEED = """[feed]
 use = "binance"
@@ -78,5 +78,20 @@ def test_a_halt_closes_entries_as_a_journalled_event_and_a_change_of_tick_is_tol
     assert denied.reason == "the venue does not trade BTCUSDT@binance_usdm"
     found = DecisionRun(session).run()
     assert found.passed, (found.first_difference, found.problems)
+    rows = ParityRun(session).run()
+    assert rows.passed, rows.problems
+
+
+def test_rows_are_made_again_of_a_session_whose_venue_closed_its_entries_for_a_while(root: Path, tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    with embedded_venue() as venue:
+        process = start(configure(root, tmp_path, venue.url), session)
+        wait_for((session / "journal").exists, process)
+        wait_for(lambda: entries(of(session, OrderApproved)), process)
+        venue.ask("/venue/faults", method="POST", body={"kind": "disconnect", "path": "*ws-fapi*"})
+        wait_for(lambda: len(of(session, EntriesChanged)) >= 2, process)
+        process.send_signal(signal.SIGINT)
+        code, _, err = finish(process)
+        assert code == 130, err
     rows = ParityRun(session).run()
     assert rows.passed, rows.problems
