@@ -120,7 +120,7 @@ def test_an_exit_during_a_ban_is_not_sent_and_says_so() -> None:
         assert re.fullmatch(r"not sent: the venue has banned this address for 0\.\d s more", trader.reasons(name)[0])
         assert len(venue.heard) == before
         await trader.until(lambda: trader.lane.view.trading_available, "the opening of entries")
-        await trader.until_status(trader.want(0), S.FILLED)
+        await trader.until_status(await trader.want_until_sent(0), S.FILLED)
 
     trading(scenario)
 

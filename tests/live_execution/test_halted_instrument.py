@@ -54,28 +54,30 @@ def entries(found: list[Any]) -> list[Any]:
 def test_a_halt_closes_entries_as_a_journalled_event_and_a_change_of_tick_is_told(root: Path, tmp_path: Path) -> None:
     session = tmp_path / "session"
     with embedded_venue() as venue:
+        change(venue, status="BREAK")
         process = start(configure(root, tmp_path, venue.url), session)
         wait_for((session / "journal").exists, process)
-        wait_for(lambda: entries(of(session, OrderApproved)), process)
-        change(venue, status="BREAK")
-        wait_for(lambda: of(session, TradingChanged), process)
-        wait_for(lambda: [one for one in of(session, OrderDenied) if one.denied.policy == "not_trading"], process)
-        time.sleep(0.3)
+        wait_for(lambda: of(session, OrderDenied), process)
+        assert not of(session, OrderApproved)
         change(venue, status="TRADING", tick="0.5")
-        wait_for(lambda: len(of(session, TradingChanged)) == 2, process)
-        opened = of(session, TradingChanged)[1].input
-        wait_for(lambda: any(one.order.input > opened for one in entries(of(session, OrderApproved))), process)
+        wait_for(lambda: of(session, OrderApproved), process)
+        change(venue, status="SETTLING")
+        wait_for(lambda: len(of(session, TradingChanged)) == 3, process)
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         code, _, err = finish(process)
         assert code == 130, err
-    halted, again = of(session, TradingChanged)
-    assert (halted.instrument, halted.trading, again.trading) == ("BTCUSDT@binance_usdm", False, True)
-    assert not [one for one in entries(of(session, OrderApproved)) if halted.input < one.order.input < again.input]
+    changes = of(session, TradingChanged)
+    assert [(one.instrument, one.trading) for one in changes] == [("BTCUSDT@binance_usdm", on) for on in (False, True, False)]
+    halted, opened, closed = (one.input for one in changes)
+    denied = of(session, OrderDenied)[0]
+    assert denied.denied.policy == "not_trading"
+    assert denied.denied.reason == "the venue does not trade BTCUSDT@binance_usdm"
+    assert denied.order.input > halted
+    assert all(opened < one.order.input < closed for one in entries(of(session, OrderApproved)))
     told = [one.text for one in of(session, InputArrived) if "instrument changed" in one.text]
-    assert told[0].endswith("instrument changed: status TRADING -> BREAK")
-    assert told[1].endswith("instrument changed: status BREAK -> TRADING, tick_size 0.10 -> 0.50")
-    denied = next(one.denied for one in of(session, OrderDenied) if one.denied.policy == "not_trading")
-    assert denied.reason == "the venue does not trade BTCUSDT@binance_usdm"
+    assert told[0].endswith("instrument changed: status BREAK -> TRADING, tick_size 0.10 -> 0.50")
+    assert told[1].endswith("instrument changed: status TRADING -> SETTLING")
     found = DecisionRun(session).run()
     assert found.passed, (found.first_difference, found.problems)
     rows = ParityRun(session).run()

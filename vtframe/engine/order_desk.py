@@ -24,6 +24,7 @@ from vtframe.domain import (
     TimeInForce,
 )
 from vtframe.engine.denials import DenialRuns
+from vtframe.engine.exit_pace import ExitPace
 from vtframe.engine.lane_view import Journal, Market
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import Order, OrderTable
@@ -33,7 +34,6 @@ from vtframe.risk.gate import Gate, Notes
 
 VENUE_CLOSED = "venue_closed"  # what denies entries while the venue cannot be reached, or does not take them
 NOT_TRADING = "not_trading"  # and while the venue does not trade the instrument
-RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
 
 
 class LaneCounters(msgspec.Struct, kw_only=True):
@@ -99,7 +99,7 @@ class OrderDesk:
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
         self._minimums = tuple(_least(instrument) for instrument in market.instruments)
         self._waiting: dict[int, Intent] = {}
-        self._retry_at: dict[int, int] = {}
+        self._pace = ExitPace()
         self._exits: dict[str, Exits] = {}  # of working orders that open
         self._denials = DenialRuns(lane, journal)
         self.note_denials = self._denials.note
@@ -149,6 +149,8 @@ class OrderDesk:
             if self.entries_open:
                 self._send(intent, missing, reduces=False)
             return
+        if not self._pace.allows(index, self._market.clock.now_ns()):
+            return
         reducible = abs(held) - abs(total)
         if abs(missing) > reducible:
             self._waiting[index] = intent
@@ -160,7 +162,7 @@ class OrderDesk:
         """Close the whole position at the market, unless an order that does so is already working. Raises AdapterError.
 
         Working orders that would open, and limit orders that wait to reduce, are canceled. An attempt that came to nothing
-        is repeated after RETRY_NS.
+        is repeated after a pause (``ExitPace``).
         """
         self._waiting.pop(index, None)
         held = self._ledger.position(index).quantity
@@ -171,7 +173,7 @@ class OrderDesk:
             else:
                 self.cancel(order, cause)
         missing = abs(held) - closing
-        if missing > 0 and self._market.clock.now_ns() >= self._retry_at.get(index, 0):
+        if missing > 0 and self._pace.allows(index, self._market.clock.now_ns()):
             intent = Intent(instrument=index, target=0, cause=cause)
             self._send(intent, -missing if held > 0 else missing, reduces=True, whole=True)
 
@@ -203,8 +205,11 @@ class OrderDesk:
         if failed:
             self._waiting.pop(index, None)
             if command.reduce_only:
-                self._retry_at[index] = self._market.clock.now_ns() + RETRY_NS
-        elif index in self._waiting:
+                self._pace.failed(index, self._market.clock.now_ns())
+            return
+        if command.reduce_only:
+            self._pace.worked(index)
+        if index in self._waiting:
             self.pursue(self._waiting[index])
 
     def _send(self, intent: Intent, signed: int, *, reduces: bool, whole: bool = False) -> None:
