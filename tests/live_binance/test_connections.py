@@ -211,3 +211,4 @@ def test_a_session_that_is_too_slow_skips_no_message_and_what_waits_is_metered(t
         trades = ids(desk, symbol + b"@trade", "t")
         assert trades == list(range(trades[0], trades[-1] + 1))
     assert desk.feed.report()["most_unread_bytes"] > 5_000
+    assert desk.feed.report()["receive_buffer_bytes"] > 100_000

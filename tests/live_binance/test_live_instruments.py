@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from desk import QUICK, Desk, Run
@@ -19,7 +20,7 @@ from vtframe.builtin.binance.feed import BinanceFeed
 from vtframe.builtin.binance.known import COINM, SPOT, USDM, known_instrument
 from vtframe.builtin.binance.places import MARKETS, PLACES, find_place
 from vtframe.clock import LiveClock
-from vtframe.domain import InstrumentKind
+from vtframe.domain import BookState, InstrumentKind
 
 # Entries in the venue's form, made for this purpose from its documentation.
 SPOT_BTC = {
@@ -167,6 +168,27 @@ def test_a_change_during_a_session_is_an_input_that_names_it() -> None:
         desk = Run(venue, refresh_s=0.1)(during)
     assert desk.damage == [
         "BTCUSDT@binance_spot: instrument changed: status TRADING -> BREAK, lot_size 0.00001000 -> 0.00100000"
+    ]
+    assert [b'"state":"halted","reason":"its status is BREAK"' in one for one in desk.notes()] == [True]
+    assert desk.states == [[BookState.SYNCING, BookState.LIVE]], "its book is as it was"
+
+
+def test_an_instrument_that_is_not_traded_is_told_so_at_the_start_and_again_when_it_is() -> None:
+    async def during(run: Run) -> None:
+        await run.until(lambda: len(run.desk.notes()) == 1, "what it is at the start")
+        run.venue.symbols["ETHUSDT"] = run.venue.listing("ETHUSDT")
+        del run.venue.symbols["BTCUSDT"]
+        await run.until(lambda: len(run.desk.notes()) == 3, "what it is then")
+
+    with ScriptedVenue("usdm", ("BTCUSDT", "ETHUSDT")) as venue:
+        venue.symbols["ETHUSDT"] = venue.listing("ETHUSDT") | {"status": "SETTLING"}
+        desk = Run(venue, refresh_s=0.1)(during)
+    said = [msgspec.json.decode(one)["data"] for one in desk.notes()]
+    told = [(one["symbol"], one["state"], one["reason"]) for one in said]
+    assert told[0] == ("ETHUSDT", "halted", "its status is SETTLING")
+    assert sorted(told[1:]) == [
+        ("BTCUSDT", "halted", "its status is not listed"),
+        ("ETHUSDT", "trading", "its status is TRADING"),
     ]
 
 

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from desk import Run
+from odd_answers import ODD, ODD_TIMES
 from scripted_venue import ScriptedVenue
 
-from vtframe.builtin.binance.rest import RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError
+from vtframe.builtin.binance.weights import Weights
 from vtframe.clock import EventClock, LiveClock
 from vtframe.domain import BookState
 
@@ -47,10 +49,11 @@ def test_a_refusal_stops_every_request_until_its_time_is_over() -> None:
     assert weights.wait_s(1) == pytest.approx(7.0)
     assert weights.refused(418, "120") == 120.0
     assert weights.refused(429, "soon") == 5.0  # does not shorten the ban
+    assert {weights.refused(429, text) for text in ODD_TIMES} == {5.0}
     assert weights.wait_s(1) == pytest.approx(120.0)
     clock.advance(clock.now_ns() + 120 * 10**9)
     assert weights.wait_s(1) == 0
-    assert weights.refusals == {429: 2, 418: 1}
+    assert weights.refusals == {429: 2 + len(ODD_TIMES), 418: 1}
 
 
 def ask(answer: Callable[[web.Request], Awaitable[web.StreamResponse]], **settings: float) -> bytes:
@@ -143,21 +146,6 @@ def test_a_book_waits_out_the_venues_refusal_and_is_live_afterwards() -> None:
     assert all(later - earlier >= 0.95 for earlier, later in itertools.pairwise(asked))
     assert desk.states == [[BookState.SYNCING, BookState.LIVE]]
     assert sum("left alone for 1 s: Too many requests. (-1003)" in one for one in desk.damage) == 2
-
-
-ODD = (
-    b"garbage\r\n\r\n",
-    b"",
-    b"HTTP/1.1 99999 X\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
-    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
-    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/other\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 429 X\r\nRetry-After: \xff\xfe\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nX-MBX-USED-WEIGHT-1M: 999999999999999999999\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000,
-)
 
 
 @pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))

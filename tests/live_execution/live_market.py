@@ -13,14 +13,16 @@ from vtframe.domain import Instrument, Records
 
 
 class LiveMarket(EmbeddedMarket):
-    """BTCUSDT@binance_usdm, in real time."""
+    """BTCUSDT of ``venue``, in real time."""
 
     name: ClassVar[str] = "live_market"
     market_time: ClassVar[bool] = False
 
+    venue: str = "binance_usdm"
+
     def open(self, context: FeedContext) -> Sequence[Instrument]:
         self._began = context.clock.now_ns()
-        return [msgspec.structs.replace(one, venue="binance_usdm", symbol="BTCUSDT") for one in super().open(context)]
+        return [msgspec.structs.replace(one, venue=self.venue, symbol="BTCUSDT") for one in super().open(context)]
 
     async def run(self, sink: FeedSink) -> None:
         await super().run(_Now(sink, self._began - START_NS))

@@ -23,7 +23,7 @@ from vtframe.journal import JournalReader
 
 PATIENCE_S = 90.0
 EXECUTION = (
-    'execution = {{ use = "binance", market = "usdm", url = "{url}", '
+    'execution = {{ use = "binance", market = "{market}", url = "{url}", '
     'key = "env:VENUE_KEY", secret = "env:VENUE_SECRET"{more} }}'
 )
 
@@ -50,13 +50,22 @@ def serving(venue: ScriptedVenue) -> Iterator[ScriptedVenue]:
         thread.join(PATIENCE_S)
 
 
-def configure(root: Path, folder: Path, url: str, *, duration_s: float = 30, speed: float = 5, more: str = "") -> Path:
+def configure(
+    root: Path,
+    folder: Path,
+    url: str,
+    *,
+    market: str = "usdm",
+    duration_s: float = 30,
+    speed: float = 5,
+    more: str = "",
+) -> Path:
     """The repository's own configuration, on a market that is now, trading at ``url``."""
     text = (root / "market.toml").read_text().replace("models/", f"{root}/models/")
     text = text.replace('plugins = ["onnx"]', f'plugins = ["onnx"]\nlocal = ["{Path(__file__).parent}/live_market.py"]')
-    feed = f'[feed]\nuse = "live_market"\nseed = 7\nduration_s = {duration_s}\nspeed = {speed}\n\n'
+    feed = f'[feed]\nuse = "live_market"\nvenue = "binance_{market}"\nseed = 7\nduration_s = {duration_s}\nspeed = {speed}\n\n'
     text = re.sub(r"\[feed\].*?(?=\[sampling\])", feed, text, flags=re.DOTALL)
-    text = re.sub(r"execution = \{.*?\}", EXECUTION.format(url=url, more=more), text)
+    text = re.sub(r"execution = \{.*?\}", EXECUTION.format(market=market, url=url, more=more), text)
     text = text.replace("max_age_ms = 250", "max_age_ms = 60000").replace("min_edge_bps = 0.34", "min_edge_bps = 0")
     text = text.replace("deadline_us = 5_000", "deadline_us = 30_000_000\nstale_ms = 60_000")
     path = folder / "vtframe.toml"

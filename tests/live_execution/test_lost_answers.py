@@ -191,7 +191,7 @@ def test_orders_without_a_connection_are_not_sent_and_say_so() -> None:
         assert trader.reasons(name) == ["not sent: there is no connection"]
         venue.refuse_connections = False
         await trader.until(lambda: trader.lane.view.trading_available, "the connection")
-        await trader.until_status(trader.want(0), S.FILLED)
+        await trader.until_status(await trader.want_until_sent(0), S.FILLED)
 
     trading(scenario)
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from left_behind import contents
 from order_venue import KEY, SECRET, ScriptedVenue
 from sessions import configure, finish, records, report_in, serving, start, wait_for
 
@@ -169,26 +176,33 @@ def test_a_session_that_cannot_log_on_says_why_and_sends_nothing(root: Path, tmp
     assert not venue.orders
 
 
-@pytest.mark.parametrize("wrong", [False, True])
+def ed25519() -> tuple[str, Any]:
+    """A new private key as PEM, and its public one."""
+    private = Ed25519PrivateKey.generate()
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), private.public_key()
+
+
+@pytest.mark.parametrize(("market", "kind"), [("usdm", "hmac"), ("usdm", "wrong"), ("spot", "hmac"), ("spot", "ed25519")])
 def test_no_secret_is_in_anything_that_a_session_leaves_or_prints(
-    root: Path,
-    tmp_path: Path,
-    wrong: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
+    root: Path, tmp_path: Path, market: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = tmp_path / "session"
     secrets = [KEY, SECRET, "listen-1", "listen-2"]
-    if wrong:
+    public = None
+    if kind == "wrong":
         secrets.append("wrong-secret-5501")
         monkeypatch.setenv("VENUE_SECRET", secrets[-1])
-    with serving(ScriptedVenue()) as venue:
-        venue.before_place = None
-        process = start(configure(root, tmp_path, venue.url, duration_s=20), session)
+    elif kind == "ed25519":
+        pem, public = ed25519()
+        secrets.append(pem.splitlines()[1])
+        monkeypatch.setenv("VENUE_SECRET", pem)
+    with serving(ScriptedVenue(public_key=public)) as venue:
+        process = start(configure(root, tmp_path, venue.url, market=market, duration_s=20), session)
         seen = b""
-        if not wrong:
+        if kind != "wrong":
 
             async def repeat_it(socket: Any, request_id: Any, params: Any) -> bool:
-                await venue.refuse(socket, request_id, -2015, f"Invalid API-key {KEY}, {SECRET}")
+                await venue.refuse(socket, request_id, -2015, f"Invalid API-key {KEY}, {os.environ['VENUE_SECRET']}")
                 await venue.drop()
                 return False
 
@@ -196,15 +210,30 @@ def test_no_secret_is_in_anything_that_a_session_leaves_or_prints(
             wait_for(lambda: venue.seen, process)
             seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         _, out, err = finish(process)
-    found = {str(path): path.read_bytes() for path in session.rglob("*") if path.is_file()}
+    found = contents(session)
     assert any("journal" in name for name in found)
     assert any(name.endswith("config.toml") for name in found)
     found |= {"stdout": out.encode(), "stderr": err.encode(), "process list": seen}
     for where, data in found.items():
         for secret in secrets:
             assert secret.encode() not in data, where
-    if not wrong:
-        assert any(b"Invalid API-key ***" in data for data in found.values())
+    if kind != "wrong":
+        assert any(b"Invalid API-key ***, ***" in data for data in found.values())
+        assert any(b'"vtframe":' in data for name, data in found.items() if name.endswith(".zst unpacked"))
+        assert any(b"update_id" in data for name, data in found.items() if name.endswith(".parquet unpacked"))
+
+
+def test_what_is_packed_is_looked_through_as_well(tmp_path: Path) -> None:
+    secret = "planted in the middle of other words"  # noqa: S105 - planted, to be looked for
+    words = [f"{k} {secret if k == 500 else 'nothing'}" for k in range(1_000)]
+    packed = zstandard.compress("\n".join(words[:100]).encode()) + zstandard.compress("\n".join(words[100:]).encode())
+    (tmp_path / "one.zst").write_bytes(packed)
+    (tmp_path / "two.gz").write_bytes(gzip.compress("\n".join(words).encode()))
+    pq.write_table(pa.table({"words": words}), tmp_path / "three.parquet", compression="zstd")
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"by": secret * 30}), tmp_path / "four.parquet")
+    found = contents(tmp_path)
+    for name in ("one.zst", "two.gz", "three.parquet", "four.parquet"):
+        assert secret.encode() in found[f"{tmp_path / name} unpacked"], name
 
 
 def test_a_journal_that_does_not_take_a_venues_event_stops_the_session_with_that_error(

@@ -68,6 +68,19 @@ class Trader:
         assert len(sent) <= 1
         return sent[0] if sent else ""
 
+    async def want_until_sent(self, units: float) -> str:
+        """Want it as a strategy does, again and again: an exit that came to nothing is sent again after a pause."""
+        sent = ""
+
+        def wanted() -> str:
+            nonlocal sent
+            self.bench.clock.advance(self.bench.clock.now_ns() + 10_000_000)
+            sent = self.want(units)
+            return sent
+
+        await self.until(wanted, "an order")
+        return sent
+
     def cancel(self, name: str) -> None:
         self.lane._desk.cancel(self.bench.orders[name], "test")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -275,3 +276,32 @@ def test_a_redirect_is_refused_so_that_a_key_reaches_no_other_address(library: A
     assert seen == []
     assert not sink.told[0][0]
     assert "planted0123" not in sink.told[0][1]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_link_measures_what_waits_in_its_socket_and_tells_the_buffer_behind_it(library: Any) -> None:
+    class Busy(Sink):
+        """Looks at the socket as the event loop would, had it not been busy."""
+
+        def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
+            super().on_message(data, ts_recv)
+            if data == b"welcome":
+                for _ in range(200):
+                    if link._open is not None and link._open.unread() >= 5_000:
+                        break
+                    time.sleep(0.01)
+                link._watch()
+
+    class Talking(Venue):
+        def said(self, client: Client, text: str) -> None:
+            client.send(b"welcome")
+            client.send(b"x" * 5_000)
+
+    sink = Busy()
+    with listening(Talking()) as venue:
+        link = link_to(venue.server.url, sink, upkeep=Upkeep(library=library, receive_buffer=300_000))
+        asyncio.run(run(link, sink, lambda: any(len(one) == 5_000 for one in sink.messages)))
+    told = link.report()
+    assert told["connections"] == 1
+    assert told["most_unread_bytes"] >= 5_000
+    assert told["receive_buffer_bytes"] >= 300_000

@@ -69,6 +69,10 @@ def test_trades_and_tickers_of_the_socket_come_as_trades_and_quotes() -> None:
         await run.until(lambda: len(run.messages()) == len(run.venue.sent()), "everything came")
 
     run = FeedCase(venue=StreamVenue).direct(script)
+    told = run.feed.report()
+    assert told["connections"] == 1
+    assert told["receive_buffer_bytes"] > 100_000
+    assert told["most_unread_bytes"] >= 0
     kinds = [int(kind) for records in run.frames() for kind in records.frames["kind"][: records.n_frames]]
     assert kinds.count(FrameKind.TRADE) == kinds.count(FrameKind.QUOTE) >= 20
     assert kinds.count(FrameKind.SNAPSHOT) == 3

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from left_behind import contents
 
 KEY = "vq_test_planted0123456789abcdef"
 WAIT_S = 60.0
@@ -113,8 +114,9 @@ def test_a_session_on_the_mock_survives_gaps_cuts_and_broken_messages_and_counts
     assert parity.returncode == 0, out + err
     certificate = json.loads(out)
     assert certificate["identical"] == certificate["rows"] == counts["rows"], "played again, losses and all"
-    held = b"".join(path.read_bytes() for path in (plugin_named / "session").rglob("*") if path.is_file())
+    held = b"".join(contents(plugin_named / "session").values())
     assert len(held) > 10_000
+    assert b'"channel"' in held, "messages, which the recording packs"
     assert KEY.encode() not in held
     assert b"PLANTED_KEY" in (plugin_named / "vtframe.toml").read_bytes(), "the reference is what is kept"
 
@@ -142,7 +144,7 @@ def test_a_key_that_is_refused_ends_the_run_with_a_word_and_without_the_key(plug
     assert session.returncode == 2
     assert "the key is not accepted (HTTP 401)" in err
     assert "Traceback" not in err
-    held = b"".join(path.read_bytes() for path in (plugin_named / "session").rglob("*") if path.is_file())
+    held = b"".join(contents(plugin_named / "session").values())
     assert KEY not in out + err
     assert KEY.encode() not in held
 

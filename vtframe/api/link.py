@@ -33,6 +33,7 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     first_wait_s: Annotated[float, Meta(gt=0)] = 0.5  # doubled after every connection that brought nothing
     longest_wait_s: Annotated[float, Meta(gt=0)] = 30.0
     library: Library = "websockets"
+    receive_buffer: Annotated[int, Meta(ge=0, le=1 << 30)] = 4 << 20  # bytes; 0: what the kernel makes it
 
     def wait_s(self, failures: int, random: np.random.Generator) -> float:
         """Before the next attempt, after so many in a row that brought nothing."""
@@ -72,6 +73,8 @@ class Link:
         self.upkeep = upkeep or Upkeep()
         self.connections = 0  # that were made
         self.up = False
+        self.most_unread = 0  # bytes that were seen waiting in the socket
+        self.buffer = 0  # bytes that the kernel keeps for them
         self._sink = sink
         self._clock = clock
         self._greeting = greeting
@@ -155,7 +158,13 @@ class Link:
         try:
             async with asyncio.timeout(self.upkeep.connect_s):
                 opened = await connect(
-                    self.url, self, self._clock.now_ns, library=self.upkeep.library, headers=self._headers, limit=self._limit
+                    self.url,
+                    self,
+                    self._clock.now_ns,
+                    library=self.upkeep.library,
+                    headers=self._headers,
+                    limit=self._limit,
+                    receive_buffer=self.upkeep.receive_buffer,
                 )
         except TimeoutError:
             self._tell_down(f"no answer to the handshake within {self.upkeep.connect_s:g} s")
@@ -183,7 +192,18 @@ class Link:
             finally:
                 await opened.close()
 
+    def report(self) -> dict[str, int]:
+        """Numbers for a feed's ``report``."""
+        return {
+            "connections": self.connections,
+            "most_unread_bytes": self.most_unread,
+            "receive_buffer_bytes": self.buffer,
+        }
+
     def _watch(self) -> None:
+        if self._open is not None:
+            self.most_unread = max(self.most_unread, self._open.unread())
+            self.buffer = self._open.buffer() or self.buffer
         silent = asyncio.get_running_loop().time() - self._heard_at
         if self._open is not None and silent > self.upkeep.silence_s:
             self.renew(f"silent for {self.upkeep.silence_s:g} s")

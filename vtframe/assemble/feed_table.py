@@ -51,9 +51,16 @@ def full_speed(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key != "speed"}
 
 
-def feed_overrides(config: Path, recordings: Sequence[Path]) -> dict[str, Any]:
-    """The overrides for read_config that play ``recordings`` instead of the feed of the file at ``config``; none for none."""
-    if not recordings:
+def feed_at(table: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """The table of a feed, pointed to the venue at ``url`` where it is one that can be."""
+    return {**table, "url": url} if table.get("use") in AT_VENUES else dict(table)
+
+
+def feed_overrides(config: Path, recordings: Sequence[Path], venue_url: str | None = None) -> dict[str, Any]:
+    """The overrides for read_config that play ``recordings`` instead of the feed of the file at ``config``, or have the feed at
+    ``venue_url``; none for none."""
+    if not recordings and venue_url is None:
         return {}
     feed = read_document(config).data.get("feed")
-    return {"feed": playing(recordings, feed if isinstance(feed, dict) else {})}
+    table = playing(recordings, feed if isinstance(feed, dict) else {})
+    return {"feed": table if venue_url is None else feed_at(table, venue_url)}

@@ -25,19 +25,19 @@ _READY_S: Final = 120.0  # a first start compiles the market
 _STOP_S: Final = 5.0
 
 
-def wants_own_venue(data: Mapping[str, Any]) -> bool:
-    """Whether the configuration ``data`` has a feed or a lane at the embedded venue."""
-    lanes = data.get("lanes")
+def wants_own_venue(data: Mapping[str, Any], *, trades: bool = True) -> bool:
+    """Whether the configuration ``data`` has a feed at the embedded venue, or a lane where it ``trades``."""
+    lanes = data.get("lanes") if trades else None
     executions = [lane.get("execution") for lane in lanes if isinstance(lane, dict)] if isinstance(lanes, list) else []
     return any(_is_embedded(table) for table in (data.get("feed"), *executions))
 
 
 @contextmanager
-def venue_for(config: Path, url: str | None, announce: Callable[[str], None]) -> Iterator[str | None]:
+def venue_for(config: Path, url: str | None, announce: Callable[[str], None], *, trades: bool = True) -> Iterator[str | None]:
     """``url``, or that of a venue that runs for as long as this is entered, where the file at ``config`` asks for one and none
-    is named."""
+    is named. ``trades``: its lanes are looked at, too."""
     data = read_document(config).data
-    if url is not None or not wants_own_venue(data):
+    if url is not None or not wants_own_venue(data, trades=trades):
         yield url
         return
     announce("starting the embedded venue")

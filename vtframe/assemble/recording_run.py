@@ -50,13 +50,17 @@ class RecordingRun:
         count: int | None = None,
         seconds: float | None = None,
         recordings: tuple[Path, ...] = (),
+        venue_url: str | None = None,
         announce: Callable[[str], None] | None = None,
     ) -> None:
-        """Open the feed of the configuration at ``path`` (or ``recordings``), to be recorded into ``folder`` until ``count``
-        inputs came, or for ``seconds``. Raises ConfigError, PluginError, RecordingError, SessionError."""
+        """Open the feed of the configuration at ``path`` (or ``recordings``), at the embedded venue ``venue_url`` where one is
+        named, to be recorded into ``folder`` until ``count`` inputs came, or for ``seconds``.
+
+        Raises ConfigError, PluginError, RecordingError, SessionError.
+        """
         if folder.exists():
             raise SessionError(str(folder), "there is something already", "name a folder that does not exist with --out")
-        config, found = read_config(path, overrides=feed_overrides(path, recordings))
+        config, found = read_config(path, overrides=feed_overrides(path, recordings, venue_url))
         faults = [fault for fault in found if not fault.table or fault.table.startswith(_NEEDED)]
         plugins = load_registries(config, faults, builtin=PLUGINS)
         feed = decode_feed(config, plugins.registries, faults)

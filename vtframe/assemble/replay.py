@@ -22,6 +22,7 @@ from vtframe.journal.records import (
     AnswersArrived,
     Checkpoint,
     DriftJudged,
+    EntriesChanged,
     InputArrived,
     LanesExchanged,
     ModelChanged,
@@ -65,7 +66,7 @@ def read_recorded(folder: Path) -> Recorded:
                 taken.add(record.number)
         elif isinstance(record, AnswersArrived):
             taken.update(range(record.number, record.number + len(record.rows)))
-        elif isinstance(record, DriftJudged | LanesExchanged | OrderEventArrived):
+        elif isinstance(record, DriftJudged | LanesExchanged | OrderEventArrived | EntriesChanged):
             taken.add(record.number)
         elif isinstance(record, ModelChanged):
             taken.add(record.number)

@@ -18,7 +18,7 @@ from vtframe.api import Codec, FeedSink, MarketInfo, SessionInfo
 from vtframe.assemble.account import Account
 from vtframe.assemble.check import Examined, check_lane_instruments, examine
 from vtframe.assemble.drift import drift_rules, recorded_verdicts
-from vtframe.assemble.feed_table import AT_VENUES, at_venue, playing
+from vtframe.assemble.feed_table import at_venue, feed_at, playing
 from vtframe.assemble.live_lanes import check_live_instruments
 from vtframe.assemble.market import Market as OpenedMarket
 from vtframe.assemble.market import make_pipeline, open_market
@@ -76,8 +76,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
             changed = playing(self.recordings, feed)
         if self.speed is not None:
             changed["speed"] = self.speed
-        if self.venue_url is not None and changed.get("use") in AT_VENUES:
-            changed["url"] = self.venue_url
+        if self.venue_url is not None:
+            changed = feed_at(changed, self.venue_url)
         tables: dict[str, Any] = {"feed": changed} if changed != feed else {}
         if self.venue_url is not None and (lanes := at_venue(data.get("lanes"), self.venue_url)):
             tables["lanes"] = lanes

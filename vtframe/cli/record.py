@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import msgspec
 from rich.console import Console
 
+from vtframe.assemble.own_venue import venue_for
 from vtframe.assemble.recording_run import RecordingOutcome, RecordingRun
 from vtframe.cli.bulk_progress import BulkProgress
 
@@ -24,6 +26,7 @@ from vtframe.cli.bulk_progress import BulkProgress
     type=click.Path(path_type=Path),
     help="Record what playing this file delivers, instead of the configured feed. Repeatable.",
 )
+@click.option("--venue-url", help="Base URL of an embedded venue (vtframe venue): a feed of an exchange is there instead.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was recorded as JSON.")
 def record(
@@ -33,25 +36,27 @@ def record(
     count: int | None,
     seconds: float | None,
     recordings: tuple[Path, ...],
+    venue_url: str | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Record the feed of CONFIG (./vtframe.toml) into a folder: no model, no order. Ctrl-C stops in order.
 
+    A feed with url = "embedded" brings its venue, as in vtframe run.
+
     Of the configuration only [vtframe], [feed] and [recorder] are looked at. Exits 0 where the feed ended or enough came, 130
     where it was interrupted, 1 where inputs were lost or the disk took no more, 2 where it could not begin.
     """
     progress = Console(stderr=True, quiet=quiet)
-    run = RecordingRun(
-        config,
-        folder,
-        count=count,
-        seconds=seconds,
-        recordings=recordings,
-        announce=lambda message: progress.print(f"[dim]{message}[/]", highlight=False),
-    )
-    with BulkProgress("recording", lambda: run.inputs, progress, total=run.total):
-        outcome = run.run()
+
+    def announce(message: str) -> None:
+        progress.print(f"[dim]{message}[/]", highlight=False)
+
+    venue = nullcontext(None) if recordings else venue_for(config, venue_url, announce, trades=False)
+    with venue as at:
+        run = RecordingRun(config, folder, count=count, seconds=seconds, recordings=recordings, venue_url=at, announce=announce)
+        with BulkProgress("recording", lambda: run.inputs, progress, total=run.total):
+            outcome = run.run()
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome)).decode())
     elif not quiet:

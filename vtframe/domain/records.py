@@ -40,6 +40,8 @@ class EventFlag(IntFlag):
     GAP = 4  # something before this is missing
     NON_MARKET = 8  # not a market trade (insurance fund, ADL): never feeds trade features
     STALE = 32  # of a STATUS event: nothing was heard for too long; the book waits for a snapshot
+    HALTED = 64  # of a STATUS event: the venue does not trade the instrument from here on; its book is as it was
+    TRADING = 128  # of a STATUS event: it does again
     IN_STREAM = 16  # a full picture that came between the diffs, in their order: it replaces the book whatever its id
 
 
@@ -115,6 +117,7 @@ PREDICTION = np.dtype(
 )
 """What stands beside a prediction's outputs."""
 
+_STATUS = int(FrameKind.STATUS)
 _PACK_FRAME = struct.Struct("<6q4iq")  # FRAME and EVENT as the struct module writes them: four times as fast as numpy's
 _PACK_EVENT = struct.Struct("<5qiHBb")  # assignment of a tuple
 _PACK_TAIL = struct.Struct("<iHBb")
@@ -139,6 +142,7 @@ class Records:
         self.events = np.zeros(events, EVENT)
         self.n_frames = 0
         self.n_events = 0
+        self.statuses = 0  # STATUS frames among those that were appended one by one
         self.connection = 0  # that the message in hand came on: for codecs of venues that count messages by connection
         self._seen_frames: np.ndarray | None = None  # the arrays that the views below look into
         self._seen_events: np.ndarray | None = None
@@ -146,6 +150,7 @@ class Records:
     def clear(self) -> None:
         self.n_frames = 0
         self.n_events = 0
+        self.statuses = 0
 
     def reserve(self, *, frames: int = 0, events: int = 0) -> None:
         """Make room for so many more of each; the arrays are replaced (contents kept) only when they are too small."""
@@ -191,6 +196,7 @@ class Records:
         )
         self.n_frames += 1
         self.n_events = start + count
+        self.statuses += kind == _STATUS
 
     def append_levels(
         self,

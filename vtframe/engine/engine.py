@@ -15,7 +15,8 @@ import numpy as np
 from vtframe.api import Codec
 from vtframe.book.watch import BookWatch
 from vtframe.clock import EventClock, InputClock
-from vtframe.domain import ROW, Answer, DriftVerdict, InputKind, Prediction, Records, Verdict
+from vtframe.domain import ROW, Answer, DriftVerdict, FrameKind, InputKind, Prediction, Records, Verdict
+from vtframe.engine.instrument_status import take_status
 from vtframe.engine.lane import Lane
 from vtframe.engine.lane_view import Journal
 from vtframe.engine.meters import Meters
@@ -164,17 +165,19 @@ class Engine:
         self._add_decode(_now() - started)
         for index in range(records.n_frames):
             self._apply(records, index, started)
+            if records.statuses:
+                take_status(records, index, self._lanes)
         if self.elsewhere.models:  # answers come between two inputs, never within one
             self.poll()
 
     def on_records(self, records: Records) -> None:
         if self.number >= self.verdict_at:
             self.take_verdicts()
-        if self.elsewhere.models:
-            self._on_frames_one_by_one(records)
-            return
         count = records.n_frames
         frames = records.frames[:count]
+        if self.elsewhere.models or (frames["kind"] == FrameKind.STATUS).any():
+            self._on_frames_one_by_one(records)
+            return
         frames["input"] = np.arange(self.number, self.number + count)
         records.events["frame"][: records.n_events] = np.repeat(frames["input"], frames["n_events"])
         arrivals = frames["ts_recv"].tolist()
@@ -187,7 +190,7 @@ class Engine:
                 return
 
     def _on_frames_one_by_one(self, records: Records) -> None:
-        """Between two frames an answer may come, which takes a number."""
+        """Between two frames an answer may come, which takes a number; or one of them says that an instrument is halted."""
         frames, events = records.frames, records.events
         for index in range(records.n_frames):
             started = _now()
@@ -198,6 +201,7 @@ class Engine:
             events["frame"][first : first + int(frame["n_events"])] = number
             self._advance(int(frame["ts_recv"]))
             self._apply(records, index, started)
+            take_status(records, index, self._lanes)
             self.poll()
             if self.stop_reason is not None:
                 return

@@ -102,6 +102,7 @@ class Lane:
         self._restraint = restraint
         self.view = StrategyView(lane=lane_id, capital=capital, model=model, market=market, ledger=ledger, orders=orders)
         self._market = market
+        self.acts_on = tuple(k for k in range(len(market.instruments)) if instruments is None or k in instruments)
         self._clock = market.clock
         self._orders = orders
         self._journal = journal
@@ -226,10 +227,10 @@ class Lane:
         """The venue takes entries from here on, or does not: what would open is denied meanwhile."""
         self._desk.closed_for = "" if allowed else reason or "the venue takes no orders"
 
-    @property
-    def acts_on(self) -> tuple[int, ...]:
-        """Indexes of the instruments that it may trade."""
-        return tuple(k for k in range(len(self._market.instruments)) if self._chosen is None or k in self._chosen)
+    def on_trading(self, instrument: int, number: int, *, trading: bool) -> None:
+        """The venue trades an instrument no more, or again, as input ``number`` said."""
+        if self._chosen is None or instrument in self._chosen:
+            self._desk.note_trading(instrument, number, trading=trading)
 
     @property
     def closed_for(self) -> str:

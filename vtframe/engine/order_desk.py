@@ -24,15 +24,16 @@ from vtframe.domain import (
     TimeInForce,
 )
 from vtframe.engine.denials import DenialRuns
+from vtframe.engine.exit_pace import ExitPace
 from vtframe.engine.lane_view import Journal, Market
 from vtframe.execution.client_order_ids import ClientOrderIds
 from vtframe.execution.order_table import Order, OrderTable
-from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied
+from vtframe.journal.records import CancelSent, IntentFormed, OrderApproved, OrderDenied, TradingChanged
 from vtframe.portfolio.ledger import Ledger
 from vtframe.risk.gate import Gate, Notes
 
 VENUE_CLOSED = "venue_closed"  # what denies entries while the venue cannot be reached, or does not take them
-RETRY_NS = 100_000_000  # between attempts to close a position after one that came to nothing
+NOT_TRADING = "not_trading"  # and while the venue does not trade the instrument
 
 
 class LaneCounters(msgspec.Struct, kw_only=True):
@@ -98,12 +99,13 @@ class OrderDesk:
         self._names = tuple(instrument.instrument_id for instrument in market.instruments)
         self._minimums = tuple(least_product(instrument) for instrument in market.instruments)
         self._waiting: dict[int, Intent] = {}
-        self._retry_at: dict[int, int] = {}
+        self._pace = ExitPace()
         self._exits: dict[str, Exits] = {}  # of working orders that open
         self._denials = DenialRuns(lane, journal)
         self.note_denials = self._denials.note
         self.entries_open = True
         self.closed_for = ""  # why the venue takes no entries now; empty while it does
+        self._halted: set[int] = set()  # instruments that the venue does not trade now
         self.number = -1  # the input in hand
         self.started = 0  # monotonic time at which it arrived; 0 where that is not known
 
@@ -111,6 +113,14 @@ class OrderDesk:
         """From here on only what reduces is sent."""
         self.entries_open = False
         self._waiting.clear()
+
+    def note_trading(self, index: int, number: int, *, trading: bool) -> None:
+        """The venue trades an instrument no more, or again. Said twice it is once."""
+        if trading == (index not in self._halted):
+            return
+        self._halted ^= {index}
+        now, name = self._market.clock.now_ns(), self._names[index]
+        self._journal.write(TradingChanged(lane=self._lane, input=number, ts=now, instrument=name, trading=trading))
 
     def pursue(self, intent: Intent) -> None:
         """Send what is missing. Raises AdapterError."""
@@ -139,6 +149,8 @@ class OrderDesk:
             if self.entries_open:
                 self._send(intent, missing, reduces=False)
             return
+        if not self._pace.allows(index, self._market.clock.now_ns()):
+            return
         reducible = abs(held) - abs(total)
         if abs(missing) > reducible:
             self._waiting[index] = intent
@@ -150,7 +162,7 @@ class OrderDesk:
         """Close the whole position at the market, unless an order that does so is already working. Raises AdapterError.
 
         Working orders that would open, and limit orders that wait to reduce, are canceled. An attempt that came to nothing
-        is repeated after RETRY_NS.
+        is repeated after a pause (``ExitPace``).
         """
         self._waiting.pop(index, None)
         held = self._ledger.position(index).quantity
@@ -161,7 +173,7 @@ class OrderDesk:
             else:
                 self.cancel(order, cause)
         missing = abs(held) - closing
-        if missing > 0 and self._market.clock.now_ns() >= self._retry_at.get(index, 0):
+        if missing > 0 and self._pace.allows(index, self._market.clock.now_ns()):
             intent = Intent(instrument=index, target=0, cause=cause)
             self._send(intent, -missing if held > 0 else missing, reduces=True, whole=True)
 
@@ -203,8 +215,11 @@ class OrderDesk:
         if failed:
             self._waiting.pop(index, None)
             if command.reduce_only:
-                self._retry_at[index] = self._market.clock.now_ns() + RETRY_NS
-        elif index in self._waiting:
+                self._pace.failed(index, self._market.clock.now_ns())
+            return
+        if command.reduce_only:
+            self._pace.worked(index)
+        if index in self._waiting:
             self.pursue(self._waiting[index])
 
     def _send(self, intent: Intent, signed: int, *, reduces: bool, whole: bool = False) -> None:
@@ -233,8 +248,11 @@ class OrderDesk:
         )
         self._orders.propose(order.client_order_id, prediction)
         watch = self._stopwatch
-        if self.closed_for and not reduces:
-            denied = Denied(client_order_id=order.client_order_id, policy=VENUE_CLOSED, reason=self.closed_for)
+        if not reduces and (self.closed_for or index in self._halted):
+            name = order.client_order_id
+            denied = Denied(client_order_id=name, policy=NOT_TRADING, reason=f"the venue does not trade {self._names[index]}")
+            if self.closed_for:
+                denied = Denied(client_order_id=name, policy=VENUE_CLOSED, reason=self.closed_for)
             self._deny(intent, order, denied)
             return
         before = watch.now()

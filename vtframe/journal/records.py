@@ -190,6 +190,16 @@ class EntriesChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str = ""
 
 
+class TradingChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue of an instrument does not trade it from here on, and the lane opens nothing in it; or it does again."""
+
+    lane: str
+    input: int  # whose frame says so
+    ts: int
+    instrument: str
+    trading: bool
+
+
 class VenuesClosing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Lanes that trade at venues enter nothing more and cancel what works; what their venues still tell are inputs."""
 
@@ -228,6 +238,7 @@ Record = (
     | LaneFailed
     | Checkpoint
     | EntriesChanged
+    | TradingChanged
     | VenuesClosing
     | LanesStopped
     | SessionStopped

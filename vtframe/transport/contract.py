@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-import sys
-from typing import Any, Protocol
+from typing import Protocol
 
 from vtframe.errors import VtframeError
-
-if sys.platform != "win32":
-    import fcntl
-    import termios
 
 MESSAGE_LIMIT = 8 << 20  # bytes; a venue's largest snapshot is a tenth of it
 
@@ -51,26 +45,18 @@ class Connection(Protocol):
         """Bytes that wait in the socket's receive buffer; 0 once it is closed."""
         ...
 
+    def pings(self) -> int:
+        """How many pings of the server's have come; they are answered."""
+        ...
+
     def size_buffer(self, size: int) -> None:
         """Ask for a receive buffer of so many bytes; 0 leaves it as it is."""
+        ...
+
+    def buffer(self) -> int:
+        """Bytes of the receive buffer that there is; 0 once it is closed."""
         ...
 
     async def close(self) -> None:
         """Close in order; returns when the connection is over (or after a few seconds, by force)."""
         ...
-
-
-def size_buffer(sock: Any, size: int) -> None:
-    """Ask for a receive buffer of so many bytes (the kernel may give less); 0 leaves it as it is."""
-    if sock is not None and size:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-
-
-def count_unread(sock: Any) -> int:
-    """Bytes that wait in a socket; 0 where the platform cannot tell, or it is closed."""
-    if sys.platform == "win32" or sock is None or (number := sock.fileno()) < 0:
-        return 0
-    try:
-        return int.from_bytes(fcntl.ioctl(number, termios.FIONREAD, bytes(4)), "little")
-    except OSError:
-        return 0

@@ -11,7 +11,9 @@ from functools import partial
 from ssl import SSLContext
 from typing import Any
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+from vtframe.transport.fragments import Fragments, TooManyFragmentsError
+from vtframe.transport.receive_buffer import count_unread, size_buffer, size_of_buffer
 from vtframe.transport.scratch import ScratchSocket
 
 _CLOSE_S = 3.0
@@ -22,8 +24,9 @@ logging.getLogger("picows").addHandler(logging.NullHandler())  # what it logs of
 class PicowsConnection:
     """One connection; ``listener`` is what picows calls."""
 
-    def __init__(self, url: str, transport: Any, over: asyncio.Future[None], end: asyncio.Task[None]) -> None:
+    def __init__(self, url: str, transport: Any, over: asyncio.Future[None], end: asyncio.Task[None], *, listener: Any) -> None:
         self._url = url
+        self._listener = listener
         self._end = end  # kept: the loop holds tasks weakly
         self._transport = transport
         self._over = over
@@ -47,8 +50,15 @@ class PicowsConnection:
     def unread(self) -> int:
         return count_unread(self._socket())
 
+    def pings(self) -> int:
+        count: int = self._listener.pings
+        return count
+
     def size_buffer(self, size: int) -> None:
         size_buffer(self._socket(), size)
+
+    def buffer(self) -> int:
+        return size_of_buffer(self._socket())
 
     def _socket(self) -> Any:
         return self._transport.underlying_transport.get_extra_info("socket")
@@ -70,34 +80,46 @@ def _listener(receiver: Receiver, now_ns: Callable[[], int], over: asyncio.Futur
     """A picows listener that hands whole messages on. A class made here, for its base is an extra's."""
     import picows  # noqa: PLC0415
 
-    text, binary, continuation, close = (
+    text, binary, continuation, close, ping = (
         picows.WSMsgType.TEXT,
         picows.WSMsgType.BINARY,
         picows.WSMsgType.CONTINUATION,
         picows.WSMsgType.CLOSE,
+        picows.WSMsgType.PING,
     )
 
     class Listener(picows.WSListener):
         def __init__(self) -> None:
-            self._parts: list[bytes] = []
+            self._fragments = Fragments()
             self._size = 0
+            self.pings = 0
             self._reason = "connection lost"
 
         def on_ws_frame(self, transport: Any, frame: Any) -> None:
             kind = frame.msg_type
-            self._size = frame.payload_size + (self._size if kind == continuation else 0)
+            if kind == continuation:
+                self._size += frame.payload_size
+            elif kind in (text, binary):
+                self._size = frame.payload_size
             if self._size > limit:  # picows ends the connection over a frame's size, but hands the frame on
                 self._reason = f"a message of {self._size} bytes or more, over the limit of {limit}"
                 transport.disconnect()
             elif kind in (text, binary) and frame.fin:
                 receiver.on_message(frame.get_payload_as_bytes(), now_ns())
             elif kind in (text, binary):
-                self._parts = [frame.get_payload_as_bytes()]
+                self._fragments.begin(frame.get_payload_as_bytes())
             elif kind == continuation:
-                self._parts.append(frame.get_payload_as_bytes())
-                if frame.fin:
-                    whole, self._parts = b"".join(self._parts), []
-                    receiver.on_message(whole, now_ns())
+                try:
+                    self._fragments.add(frame.get_payload_as_bytes())
+                except TooManyFragmentsError as e:
+                    self._reason = str(e)
+                    transport.disconnect()
+                else:
+                    if frame.fin:
+                        receiver.on_message(self._fragments.whole(), now_ns())
+            elif kind == ping:
+                self.pings += 1
+                transport.send_pong(frame.get_payload_as_bytes())
             elif kind == close:
                 self._reason = f"closed by the server: {frame.get_close_code()} {frame.get_close_reason() or ''}".rstrip()
                 transport.send_close(frame.get_close_code())
@@ -128,12 +150,13 @@ async def connect(
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     made: list[socket.socket] = []
     try:
-        transport, _ = await picows.ws_connect(
+        transport, listener = await picows.ws_connect(
             _listener(receiver, now_ns, over, limit),
             url,
             ssl_context=ssl,
             extra_headers=dict(headers or {}),
             max_frame_size=limit,
+            enable_auto_pong=False,  # they are counted
             max_redirects=0,  # headers may hold a key, and it is for this address alone
             socket_factory=partial(_connected, made),
         )
@@ -146,7 +169,7 @@ async def connect(
         if isinstance(e, asyncio.CancelledError):
             raise
         raise TransportError(url, f"cannot connect: {e}") from None
-    return PicowsConnection(url, transport, over, asyncio.create_task(_end(transport)))
+    return PicowsConnection(url, transport, over, asyncio.create_task(_end(transport)), listener=listener)
 
 
 async def _connected(made: list[socket.socket], place: Any) -> socket.socket:

@@ -14,12 +14,14 @@ from typing import Any, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI, WebSocketException
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import Protocol, Side, State
 from websockets.uri import parse_uri
 
-from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError, count_unread, size_buffer
+from vtframe.transport.contract import MESSAGE_LIMIT, Receiver, TransportError
+from vtframe.transport.fragments import Fragments, TooManyFragmentsError
+from vtframe.transport.receive_buffer import count_unread, size_buffer, size_of_buffer
 from vtframe.transport.scratch import ScratchSocket
 
 _CLOSE_S = 3.0
@@ -36,7 +38,8 @@ class WebsocketsConnection(asyncio.Protocol):
         self._now = now_ns
         self._headers = headers
         self._protocol = ClientProtocol(parse_uri(url), max_size=limit)
-        self._parts: list[bytes] = []
+        self._fragments = Fragments()
+        self._pings = 0
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
         self._rehearsed: tuple[Protocol, ScratchSocket] | None = None
@@ -59,11 +62,17 @@ class WebsocketsConnection(asyncio.Protocol):
         ts_recv = self._now()
         protocol = self._protocol
         protocol.receive_data(data)
-        for event in protocol.events_received():
-            if isinstance(event, Frame):
-                self._take(event, ts_recv)
-            elif isinstance(event, Response):
-                self._answered()
+        try:
+            for event in protocol.events_received():
+                if isinstance(event, Frame):
+                    self._take(event, ts_recv)
+                elif isinstance(event, Response):
+                    self._answered()
+        except TooManyFragmentsError as e:
+            protocol.fail(CloseCode.MESSAGE_TOO_BIG, str(e))
+            self._flush()
+            self.abort()  # who sends so much may never answer the close frame
+            return
         self._flush()
 
     def eof_received(self) -> None:
@@ -105,8 +114,14 @@ class WebsocketsConnection(asyncio.Protocol):
     def unread(self) -> int:
         return count_unread(self._socket())
 
+    def pings(self) -> int:
+        return self._pings
+
     def size_buffer(self, size: int) -> None:
         size_buffer(self._socket(), size)
+
+    def buffer(self) -> int:
+        return size_of_buffer(self._socket())
 
     def _socket(self) -> Any:
         return None if self._transport is None else self._transport.get_extra_info("socket")
@@ -138,12 +153,13 @@ class WebsocketsConnection(asyncio.Protocol):
             if frame.fin:
                 self._receiver.on_message(bytes(frame.data), ts_recv)
             else:
-                self._parts = [bytes(frame.data)]
+                self._fragments.begin(bytes(frame.data))
         elif opcode is Opcode.CONT:
-            self._parts.append(bytes(frame.data))
+            self._fragments.add(bytes(frame.data))
             if frame.fin:
-                whole, self._parts = b"".join(self._parts), []
-                self._receiver.on_message(whole, ts_recv)
+                self._receiver.on_message(self._fragments.whole(), ts_recv)
+        elif opcode is Opcode.PING:
+            self._pings += 1
 
     def _answered(self) -> None:
         if self.opened.done():

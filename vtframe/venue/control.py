@@ -11,6 +11,7 @@ from vtframe.errors import InputError
 from vtframe.venue.account import AccountTable
 from vtframe.venue.book import Levels
 from vtframe.venue.fault import Fault
+from vtframe.venue.instrument_change import InstrumentChange
 from vtframe.venue.listing import Listing
 from vtframe.venue.place import Place
 from vtframe.venue.recorded import RecordedEngine
@@ -28,6 +29,7 @@ def add_control(application: web.Application, venue: Venue) -> None:
     application.router.add_post("/venue/faults", control.add_faults)
     application.router.add_delete("/venue/faults", control.end_faults)
     application.router.add_post("/venue/accounts", control.add_account)
+    application.router.add_post("/venue/instruments", control.change_instrument)
 
 
 class Control:
@@ -134,6 +136,17 @@ class Control:
         except (msgspec.DecodeError, InputError) as e:
             return problem(str(e), 'send {"name": ..., "api_key": ..., "secret": ...}')
         return answer({"name": account.name, "api_key": account.api_key})
+
+    async def change_instrument(self, request: web.Request) -> web.Response:
+        """POST {"market": "usdm", "symbol": "BTCUSDT", "status": "BREAK"}, or a "tick", or both."""
+        try:
+            change = msgspec.json.decode(await request.read(), type=InstrumentChange)
+            place = self._venue.place(change.market, change.symbol)
+            place.listing = change.of(place.listing)
+        except (msgspec.DecodeError, InputError) as e:
+            return problem(str(e), 'send {"market": "usdm", "symbol": "BTCUSDT", "status": "BREAK", "tick": "0.50"}')
+        tick = place.listing.price.text(place.listing.tick)
+        return answer({"instrument": place.listing.name, "status": place.listing.status, "tick": tick})
 
 
 class _Move(msgspec.Struct, forbid_unknown_fields=True):

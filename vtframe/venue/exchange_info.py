@@ -39,7 +39,7 @@ def _spot(listing: Listing) -> dict[str, Any]:
     price, quantity = listing.price.text, listing.quantity.text
     return {
         "symbol": listing.symbol,
-        "status": "TRADING",
+        "status": listing.status,
         "baseAsset": listing.base,
         "baseAssetPrecision": 8,
         "quoteAsset": listing.quote,
@@ -151,7 +151,7 @@ def _tail(listing: Listing) -> dict[str, Any]:
 def _linear(listing: Listing) -> dict[str, Any]:
     return {
         **_futures(listing),
-        "status": "TRADING",
+        "status": listing.status,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": listing.base,
@@ -174,7 +174,7 @@ def _linear(listing: Listing) -> dict[str, Any]:
 def _inverse(listing: Listing) -> dict[str, Any]:
     return {
         **_futures(listing),
-        "contractStatus": "TRADING",
+        "contractStatus": listing.status,
         "contractSize": int(listing.multiplier),
         "marginAsset": listing.margin,
         "maintMarginPercent": "2.5000",

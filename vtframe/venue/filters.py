@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from vtframe.venue.listing import Listing
+from vtframe.venue.listing import TRADING, Listing
 from vtframe.venue.order_request import OrderRequest
 from vtframe.venue.refusal import Refusal, filter_failure
 
 
 def check_filters(listing: Listing, request: OrderRequest, *, last_price: int, market_price: int, open_orders: int) -> None:
     """Raises Refusal. ``market_price`` is what a market order would about trade at; all in ticks."""
+    if listing.status != TRADING:
+        raise Refusal(-1013, "Market is closed.") if listing.market == "spot" else Refusal(-4141, "Symbol is closed.")
     check_quantity(listing, request.quantity, is_market=request.kind == "MARKET")
     if request.kind != "MARKET":
         check_price(listing, request.price, last_price)

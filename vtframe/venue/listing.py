@@ -12,6 +12,7 @@ from vtframe.domain import Instrument
 from vtframe.errors import InputError, nearest
 from vtframe.venue.digits import Digits
 
+TRADING = "TRADING"
 WINDOW_TICKS = 15_000  # an order may be so far from the last price: the simulation keeps a window of prices
 
 
@@ -109,6 +110,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: Decimal  # of one contract: USD for COIN-M, else 1
     maker_fee: Decimal
     taker_fee: Decimal
+    status: str = TRADING
     tick: int = 1  # an order's price is a multiple of it, in steps of ``price``
     lot: int = 1
     band: Decimal = Decimal("0.0242")  # how far an order's price may be from the last one, as a share of it

@@ -88,6 +88,14 @@ class Venue:
     def of_market(self, market: str) -> list[Place]:
         return [place for (name, _), place in self.places.items() if name == market]
 
+    def place(self, market: str, symbol: str) -> Place:
+        """Raises InputError for an instrument that is not listed."""
+        place = self.places.get((market, symbol))
+        if place is None:
+            listed = ", ".join(one.listing.name for one in self.places.values())
+            raise InputError(f"no instrument {market}:{symbol}", f"there are {listed}")
+        return place
+
     def server_ms(self) -> int:
         """The time that the venue tells, and judges timestamps by: what skews it strikes with each."""
         return self.clock.now_ns() // _MS + self.faults.skew_ms()

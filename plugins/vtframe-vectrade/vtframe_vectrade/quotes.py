@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -55,7 +55,7 @@ class VectradeQuotes(Feed):
             sink.on_message(data, ts_recv)
             tell_error(data, sink)
 
-        link = Link(
+        link = self._link = Link(
             self.url,
             sink,
             self._clock,
@@ -67,6 +67,10 @@ class VectradeQuotes(Feed):
             refusal=refusal(self.url),
         )
         await link.run()
+
+    def report(self) -> Mapping[str, Any]:
+        link: Link | None = getattr(self, "_link", None)
+        return {} if link is None else link.report()
 
     @classmethod
     def example(cls) -> ExampleVenue:

@@ -75,7 +75,7 @@ class VectradeStream(Feed):
             resync.look()
 
         resync = Resync(sink.books, ask, instruments=numbers, now_s=asyncio.get_running_loop().time)
-        link = Link(
+        link = self._link = Link(
             self.url,
             sink,
             self._clock,
@@ -88,6 +88,10 @@ class VectradeStream(Feed):
             refusal=refusal(self.url),
         )
         await link.run()
+
+    def report(self) -> Mapping[str, Any]:
+        link: Link | None = getattr(self, "_link", None)
+        return {} if link is None else link.report()
 
     @classmethod
     def example(cls) -> ExampleVenue:

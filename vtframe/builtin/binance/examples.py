@@ -70,6 +70,8 @@ _COINM = (
 )
 _OURS = (  # what a live feed adds (notes.py)
     b'{"stream":"btcusdt@note","data":{"e":"vtframe.note","venue":"binance_spot","symbol":"BTCUSDT","state":"stale","reason":"silent"}}',
+    b'{"stream":"btcusdt@note","data":{"e":"vtframe.note","venue":"binance_spot","symbol":"BTCUSDT","state":"halted","reason":"BREAK"}}',
+    b'{"stream":"btcusdt@note","data":{"e":"vtframe.note","venue":"binance_spot","symbol":"BTCUSDT","state":"trading"}}',
     b'{"stream":"btcusdt@depthSnapshot","data":' + _SPOT[0] + b"}",
     b'{"stream":"btcusd_perp@depthSnapshot","data":' + _COINM[0] + b"}",
 )

@@ -14,11 +14,12 @@ from vtframe.builtin.binance.codec import BinanceCodec
 from vtframe.builtin.binance.instrument_cache import InstrumentCache, cache_folder
 from vtframe.builtin.binance.instruments import load_instruments
 from vtframe.builtin.binance.keeper import Times
-from vtframe.builtin.binance.live import LiveMarket, Settings
+from vtframe.builtin.binance.live import LiveMarket
+from vtframe.builtin.binance.live_settings import Settings
 from vtframe.builtin.binance.places import MARKETS, Kind, Market, find_place
-from vtframe.builtin.binance.rest import Weights
 from vtframe.builtin.binance.silence import SilenceTimes
 from vtframe.builtin.binance.streams import Wanted, make_streams
+from vtframe.builtin.binance.weights import weights_at
 from vtframe.domain import Instrument
 from vtframe.errors import nearest
 
@@ -75,15 +76,18 @@ class BinanceFeed(Feed):
         self._check()
         market = MARKETS[self.market]
         place = find_place(self.url, self.market)
+        weights = weights_at(place.rest, market, context.clock)
         loaded = load_instruments(
             market,
             place.rest,
             self.instruments,
+            weights=weights,
             cache=InstrumentCache(self._cache_folder(context, place.rest), place.rest),
             clock=context.clock,
             timeout_s=max(self.request_s, 10.0),
             announce=context.announce,
         )
+        weights.limit = loaded.weight_limit
         instruments = [loaded.listed[symbol].instrument for symbol in self.instruments]
         wanted = Wanted(kinds=self._kinds(), depth_ms=self._speed(market), routes=market.routes | dict(self.routes))
         self._live = LiveMarket(
@@ -95,7 +99,7 @@ class BinanceFeed(Feed):
             clock=context.clock,
             generator=np.random.default_rng(self.seed),
             listed=loaded.listed,
-            weights=Weights(context.clock, loaded.weight_limit),
+            weights=weights,
         )
         return instruments
 

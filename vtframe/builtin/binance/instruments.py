@@ -13,7 +13,8 @@ from vtframe.api import Clock, ConfigError, Fault
 from vtframe.builtin.binance.exchange_info import TRADING, ExchangeInfo, InfoError, Listed, near, read_info
 from vtframe.builtin.binance.instrument_cache import InstrumentCache
 from vtframe.builtin.binance.places import Market
-from vtframe.builtin.binance.rest import LARGE, RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import LARGE, RestClient, RestError
+from vtframe.builtin.binance.weights import Weights
 
 T = TypeVar("T")
 _UNKNOWN_SYMBOL: Final = -1121
@@ -32,6 +33,7 @@ def load_instruments(
     root: str,
     symbols: Sequence[str],
     *,
+    weights: Weights,
     cache: InstrumentCache,
     clock: Clock,
     timeout_s: float,
@@ -39,7 +41,7 @@ def load_instruments(
 ) -> Loaded:
     """Ask the venue; where it does not answer, take what it said within the last week. Raises ConfigError."""
     try:
-        info = _run(_ask(market, root, symbols, clock, timeout_s))
+        info = _run(_ask(market, root, symbols, weights, timeout_s))
     except (RestError, InfoError) as e:
         kept = cache.read()
         age = clock.now_ns() - kept.ts if kept is not None else 0
@@ -61,9 +63,9 @@ def load_instruments(
     return Loaded(listed=listed, weight_limit=info.weight_limit or market.weight_limit)
 
 
-async def _ask(market: Market, root: str, symbols: Sequence[str], clock: Clock, timeout_s: float) -> ExchangeInfo:
+async def _ask(market: Market, root: str, symbols: Sequence[str], weights: Weights, timeout_s: float) -> ExchangeInfo:
     """Only what is wanted where the venue can be asked so; everything where it then says that it does not know a symbol."""
-    async with RestClient(root, Weights(clock, market.weight_limit), timeout_s=timeout_s) as client:
+    async with RestClient(root, weights, timeout_s=timeout_s) as client:
         if market.rest.startswith("api/"):
             try:
                 wanted = msgspec.json.encode(list(symbols)).decode()

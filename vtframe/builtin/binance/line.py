@@ -152,6 +152,11 @@ class Line:
         """Bytes that wait in the socket."""
         return 0 if self._connection is None or self.over else self._connection.unread()
 
+    @property
+    def buffer(self) -> int:
+        """Bytes that the socket may keep unread; 0 where there is none."""
+        return 0 if self._connection is None or self.over else self._connection.buffer()
+
     def on_message(self, data: bytes, ts_recv: int) -> None:
         end = data.find(b'"', _HEAD, _LONGEST_NAME)
         tap = self._find(data[_HEAD:end]) if end > 0 else None

@@ -12,23 +12,23 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Literal
 
-import msgspec
 import numpy as np
 
 from vtframe.api import Clock, FeedSink
 from vtframe.builtin.binance.back_off import BackOff
-from vtframe.builtin.binance.exchange_info import Listed
+from vtframe.builtin.binance.exchange_info import TRADING, Listed
 from vtframe.builtin.binance.instrument_watch import InstrumentWatch
-from vtframe.builtin.binance.keeper import Keeper, Times
+from vtframe.builtin.binance.keeper import Keeper
 from vtframe.builtin.binance.line import Line, Tap
-from vtframe.builtin.binance.notes import note
+from vtframe.builtin.binance.live_settings import Settings
+from vtframe.builtin.binance.notes import State, note
 from vtframe.builtin.binance.places import Market, Place
-from vtframe.builtin.binance.rest import RestClient, RestError, Weights
+from vtframe.builtin.binance.rest import RestClient, RestError
 from vtframe.builtin.binance.resync import Resync, last_update_id
-from vtframe.builtin.binance.silence import SilenceTimes, SilenceWatch
+from vtframe.builtin.binance.silence import SilenceWatch
 from vtframe.builtin.binance.streams import Stream
+from vtframe.builtin.binance.weights import Weights
 from vtframe.domain import BookState, Instrument
-from vtframe.transport import Library
 
 _TURN_S: Final = 0.02  # between two looks at whether the session wants to stop
 _STOP_S: Final = 5.0
@@ -36,22 +36,6 @@ _PROBE_LEVELS: Final = 5
 _AT_ONCE: Final = 8  # snapshots that are asked for at the same time
 _OURS: Final = 0  # the connection number of what no socket brought; theirs begin at 1
 _NUMBERS: Final = re.compile(r"\d+")
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a live market is kept."""
-
-    library: Library
-    redundant: bool
-    levels: int  # of snapshots
-    receive_buffer: int
-    times: Times
-    silence: SilenceTimes
-    request: float  # seconds that an answer may take
-    duration: float | None  # seconds; None: until the session is stopped
-    refresh: float  # seconds between two looks at the instruments
-    snapshot_first: float  # seconds before a snapshot is asked for again, at first and at most
-    snapshot_most: float
 
 
 class LiveMarket:
@@ -89,6 +73,7 @@ class LiveMarket:
             listed,
             every_s=settings.refresh,
             changed=lambda where, problem: self._tell(self._sink.on_damage, where, problem),
+            traded=self._traded,
             failed=self._failed,
         )
         self.watch = SilenceWatch(streams, settings.silence, self)
@@ -102,6 +87,7 @@ class LiveMarket:
         self._stopped = False
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self.most_unread = 0
+        self.least_buffer = 0
 
     async def run(self, sink: FeedSink) -> None:
         """Until the sink is stopping. Raises what the session raised."""
@@ -161,6 +147,7 @@ class LiveMarket:
                 "failures": dict(self.client.failures),
             },
             "most_unread_bytes": self.most_unread,
+            "receive_buffer_bytes": self.least_buffer,
         }
 
     # What lines tell.
@@ -334,6 +321,12 @@ class LiveMarket:
             self._lose(stream.instrument, "gap", f"refused: a message of {stream.name}", connection)
         self.resyncs[stream.instrument].wake(gap=True)
 
+    def _traded(self, symbol: str, status: str) -> None:
+        """The venue trades an instrument no more, or again: the session hears it as a message among the others."""
+        instrument = next(one for one in self._instruments if one.symbol == symbol)
+        state: State = "trading" if status == TRADING else "halted"
+        self._deliver(note(instrument, state, f"its status is {status}"), self._clock.now_ns(), _OURS)
+
     def _lose(self, index: int, state: Literal["gap", "stale"], reason: str, connection: int) -> None:
         """A book cannot be trusted from here on: the session hears it as a message among the others."""
         self.losses[f"{state}: {_NUMBERS.sub('N', reason.partition(':')[0])}"] += 1
@@ -377,6 +370,7 @@ class LiveMarket:
             await asyncio.sleep(self._settings.silence.look_s)
             lines = [line for keeper in self._keepers for line in keeper.lines]
             self.most_unread = max(self.most_unread, *(line.unread for line in lines), 0)
+            self.least_buffer = min((size for line in lines if (size := line.buffer)), default=self.least_buffer)
             self.watch.look(self._clock.monotonic_ns(), lines)
 
     async def _stop(self) -> None:

@@ -2,6 +2,7 @@
 
 - A REST depth snapshot, as received, in an envelope that names its book: ``{"stream":"btcusdt@depthSnapshot","data":...}``.
 - A loss that no message shows (a connection is down, a stream silent, a trade missing): its book is invalid from here on.
+- What only REST tells of an instrument: that it is not traded from here on, or is again.
 """
 
 from __future__ import annotations
@@ -14,16 +15,25 @@ from vtframe.builtin.binance.messages import SNAPSHOT_STREAM
 from vtframe.domain import EventFlag, Instrument
 
 NOTE: Final = "vtframe.note"
-NOTE_FLAGS: Final = {"gap": EventFlag.GAP, "stale": EventFlag.STALE}
+State = Literal["gap", "stale", "halted", "trading"]
+NOTE_FLAGS: Final[dict[State, EventFlag]] = {
+    "gap": EventFlag.GAP,
+    "stale": EventFlag.STALE,
+    "halted": EventFlag.HALTED,
+    "trading": EventFlag.TRADING,
+}
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """One book cannot be trusted from here on. ``stale``: nothing is known to be missing, and nothing was heard."""
+    """One book cannot be trusted from here on: ``gap``, or ``stale``, where nothing is known to be missing, or heard.
+
+    Or one instrument is not traded (``halted``), or is again.
+    """
 
     e: Literal["vtframe.note"]
     venue: str
     symbol: str
-    state: Literal["gap", "stale"]
+    state: State
     reason: str = ""
 
 
@@ -32,8 +42,8 @@ def snapshot_envelope(symbol: str, body: bytes) -> bytes:
     return b'{"stream":"%b%b","data":%b}' % (symbol.lower().encode(), SNAPSHOT_STREAM.encode(), body)
 
 
-def note(instrument: Instrument, state: Literal["gap", "stale"], reason: str) -> bytes:
-    """The message that makes a book invalid."""
+def note(instrument: Instrument, state: State, reason: str) -> bytes:
+    """The message that makes a book invalid, or halts its instrument."""
     said = Note(NOTE, instrument.venue, instrument.symbol, state, reason)
     stream = f"{instrument.symbol.lower()}@note"
     return b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), msgspec.json.encode(said))

@@ -187,7 +187,7 @@ class BinanceReferenceCodec(Codec):
         return book
 
     def _note(self, message: Note, records: Records) -> str:
-        """What the feed says of a book: a loss that no message shows."""
+        """What the feed says of a book or its instrument, and no message shows: a loss, a halt."""
         book = self._all.get((message.venue, message.symbol))
         if book is not None:
             flags = int(EventFlag.LAST) | int(NOTE_FLAGS[message.state])

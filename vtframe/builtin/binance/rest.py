@@ -1,4 +1,4 @@
-"""Binance's REST API: weights counted from the venue's own headers, its refusals obeyed, answers of bounded size."""
+"""Binance's REST API: its weights kept to, its refusals obeyed, answers of bounded size."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from typing import Final, Self
 
 import aiohttp
 
-from vtframe.clock import Clock
+from vtframe.builtin.binance.weights import BANNED, Weights
 from vtframe.errors import VtframeError
 
-_LIMITED, _BANNED = 429, 418
-_SHARE: Final = 0.9  # of the venue's weight limit that is used
-_MINUTE_NS: Final = 60_000_000_000
+_LIMITED: Final = 429
 _CODE = re.compile(rb'"code"\s*:\s*(-?\d{1,9})')
 _MESSAGE = re.compile(rb'"msg"\s*:\s*"([^"]{0,200})')
-_NO_RETRY_AFTER_S = 5.0
 SMALL: Final = 8 << 20  # bytes of an answer
 LARGE: Final = 64 << 20  # of exchangeInfo
 
@@ -32,51 +29,6 @@ class RestError(VtframeError):
         self.status = status
         self.code = code
         super().__init__(f"{url}: {problem}")
-
-
-class Weights:
-    """The minute's request weight, as the venue counts it, and how long it wants to be left alone.
-
-    ``limit`` is a minute's; requests wait for the next minute rather than go over ``_SHARE`` of it.
-    """
-
-    def __init__(self, clock: Clock, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-        self.refusals: Counter[int] = Counter()
-        self._clock = clock
-        self._minute = 0
-        self._blocked_until = 0  # monotonic
-
-    def wait_s(self, weight: int) -> float:
-        """How long a request of that weight has to wait; then it is counted."""
-        blocked = self._blocked_until - self._clock.monotonic_ns()
-        if blocked > 0:
-            return blocked / 1e9
-        now = self._clock.now_ns()
-        if now // _MINUTE_NS != self._minute:
-            self._minute = now // _MINUTE_NS
-            self.used = 0
-        if self.used and self.used + weight > self.limit * _SHARE:
-            return (_MINUTE_NS - now % _MINUTE_NS) / 1e9
-        self.used += weight
-        return 0.0
-
-    def heard(self, used: str | None) -> None:
-        """What the header of an answer says of the minute."""
-        if used is not None and used.isdigit():
-            self._minute = self._clock.now_ns() // _MINUTE_NS
-            self.used = int(used[:9])
-
-    def refused(self, status: int, retry_after: str | None) -> float:
-        """The venue says that it was asked too often; returns how long it wants to be left alone, in seconds."""
-        self.refusals[status] += 1
-        try:
-            seconds = min(max(float(retry_after or _NO_RETRY_AFTER_S), 0.0), 3 * 86_400.0)
-        except ValueError:
-            seconds = _NO_RETRY_AFTER_S
-        self._blocked_until = max(self._blocked_until, self._clock.monotonic_ns() + int(seconds * 1e9))
-        return seconds
 
 
 class RestClient:
@@ -112,7 +64,7 @@ class RestClient:
             async with self._session.get(url, params=parameters, allow_redirects=False) as answer:
                 self.weights.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
                 body = await _read(answer, most_bytes)
-                if answer.status in (_LIMITED, _BANNED):
+                if answer.status in (_LIMITED, BANNED):
                     seconds = self.weights.refused(answer.status, answer.headers.get("Retry-After"))
                     raise self._failed(url, f"asked too often; left alone for {seconds:g} s", answer.status, body)
                 if answer.status != 200:

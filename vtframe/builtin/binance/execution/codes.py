@@ -24,11 +24,16 @@ class VenueError(VtframeError):
     """The venue refused a request, in its code and words. ``retry_at_ms``: its time from which it takes requests again."""
 
     def __init__(self, what: str, code: int, words: str, *, status: int = 400, retry_at_ms: int = 0) -> None:
+        self.what = what
         self.code = code
         self.words = words
         self.status = status
         self.retry_at_ms = retry_at_ms
-        super().__init__(f"{what}: the venue refused it: {code} {words}")
+        super().__init__(what, code, words)
+
+    def __str__(self) -> str:
+        """With ``words`` as they are now: what they repeat of our secrets is taken out of them once it is heard."""
+        return f"{self.what}: the venue refused it: {self.code} {self.words}"
 
     @property
     def ambiguous(self) -> bool:

@@ -20,7 +20,7 @@ from vtframe.builtin.binance.execution.limits import Limits
 from vtframe.builtin.binance.execution.log_on import log_on
 from vtframe.builtin.binance.execution.private_stream import PrivateStream
 from vtframe.builtin.binance.execution.questions import Questions
-from vtframe.builtin.binance.execution.reports import kind_of, read_report, read_state
+from vtframe.builtin.binance.execution.reports import MOST_TEXT, kind_of, read_report, read_state
 from vtframe.builtin.binance.execution.request import CANCEL, PLACE, RequestWriter
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
@@ -28,7 +28,10 @@ from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.execution.succession import Succession
 from vtframe.builtin.binance.execution.timing import Timing
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
+from vtframe.builtin.binance.execution.user_data_watch import UserDataWatch, known_of
 from vtframe.builtin.binance.execution.ws_api import Answer, ApiConnection
+from vtframe.builtin.binance.places import MARKETS
+from vtframe.builtin.binance.weights import weights_at
 from vtframe.clock import LiveClock
 from vtframe.domain import Instrument, OrderEvent, SubmitOrder
 from vtframe.errors import DecodeError
@@ -38,9 +41,7 @@ _TURN_S: Final = 0.02  # between two looks at what is late
 _SILENCE_NS: Final = 1_500_000_000  # of user data on an order that was acknowledged
 _DEAF_NS: Final = 300_000_000  # between questions about an order while there is no user data
 _AUDIT_NS: Final = 2_000_000_000  # between questions about one that should have ended
-_AUDIT_RESTING_NS: Final = 30_000_000_000  # and about one that works
 _PING_NS: Final = 10_000_000_000
-_CLOCK_S: Final = 60.0
 _ORDERS, _USER_DATA, _SETTLING, _LIMITED = "orders", "user data", "settling", "limit"
 _log = logging.getLogger("vtframe.execution")
 
@@ -73,12 +74,20 @@ class Link:
         self._entries = entries
         self._clock = LiveClock()
         self._server = ServerClock(self._clock)
-        self._limits = Limits()
+        self._limits = Limits(weights_at(hosts.rest, MARKETS[market], self._clock))
         self.tracker = Tracker(emit, instruments.__getitem__)
         self._rehearsed = Tracker(emit, instruments.__getitem__)
         window = timing.recv_window_ms
         self._writer = RequestWriter(market, instruments, recv_window_ms=window, signer=None if signer.logs_on else signer)
-        self.rest = Rest(hosts.rest, market, signer=signer, clock=self._server, recv_window_ms=window)
+        self.rest = Rest(
+            hosts.rest,
+            market,
+            signer=signer,
+            clock=self._server,
+            recv_window_ms=window,
+            weights=self._limits.weights,
+            learn=self._learn,
+        )
         self._hosts, self._library = hosts, library
         self._canceled: dict[str, int] = {}  # cancels without an answer: monotonic time
         patience_s = timing.ack_timeout_ms / 1000
@@ -86,9 +95,11 @@ class Link:
         self._orders = Leg(_ORDERS, self._entry, self._went_down, self._came_up, renew_s=timing.renew_s)
         self._legs = [self._orders]
         self._streams: Succession[PrivateStream] | None = None
+        self._watch = UserDataWatch()
         if market == "usdm":
-            self._streams = Succession(self._make_stream)
-            self._legs.append(Leg(_USER_DATA, self._streams, self._went_down, self._came_up, renew_s=timing.renew_s))
+            streams = self._streams = Succession(self._make_stream, begin=self._begin_stream)
+            self._legs.append(Leg(_USER_DATA, streams, self._went_down, self._came_up, renew_s=timing.renew_s))
+            self._watch = UserDataWatch(lambda: streams.current.pulse())  # noqa: PLW0108 - another may be current by then
         self._closed: dict[str, str] = {}  # why entries are closed, by cause
         self._questions = Questions(
             market,
@@ -100,7 +111,8 @@ class Link:
             server=self._server,
             instruments=instruments,
             recv_window_ms=window,
-            learn=self._learn,
+            limits=self._limits,
+            watch=self._watch,
             still_works=self._cancel_again,
         )
         self._tasks: list[asyncio.Task[Any]] = []
@@ -113,7 +125,7 @@ class Link:
         for leg in self._legs:
             await leg.open()
         self._tasks = [asyncio.create_task(leg.keep()) for leg in self._legs]
-        self._tasks += [asyncio.create_task(self._tend()), asyncio.create_task(self._keep_time())]
+        self._tasks += [asyncio.create_task(self._tend()), asyncio.create_task(self._server.keep(self.rest.time))]
 
     def rehearse(self, order: SubmitOrder) -> None:
         """``submit`` up to the socket, with a tracker of its own, and a time that makes the request one of 1970: no venue would
@@ -129,7 +141,7 @@ class Link:
         now_ms = self._server.now_ms()
         name = order.client_order_id
         tracked = self.tracker.sent(order, sent_ns=self._clock.monotonic_ns(), deadline_ms=now_ms + self._timing.recv_window_ms)
-        problem = self._writer.refusal(order)
+        problem = self._writer.refusal(order) or self._limits.banned()
         if not problem and self._orders.is_up:
             try:
                 self._api.send(self._writer.place(order, now_ms))
@@ -192,6 +204,9 @@ class Link:
             on_event=self._heard,
             on_over=over,
             on_broken=self._distrust,
+            admit=lambda: self._limits.admit("the WebSocket API"),
+            note=lambda counters: self._limits.note(counters, self._server.now_ms()),
+            learn=self._learn,
         )
 
     def _make_stream(self, over: Callable[[str], None]) -> PrivateStream:
@@ -200,6 +215,11 @@ class Link:
 
     async def _log_on(self, api: ApiConnection) -> None:
         await log_on(api, self._market, self._signer, self._server, recv_window_ms=self._timing.recv_window_ms)
+        if self._market == "spot":
+            self._watch.opened(self._clock.monotonic_ns(), self._server.now_ms())
+
+    async def _begin_stream(self, _: PrivateStream) -> None:
+        self._watch.opened(self._clock.monotonic_ns(), self._server.now_ms())
 
     def _owes(self, api: ApiConnection) -> Callable[[], bool]:
         """Whether answers to what was sent over it until now are still to come."""
@@ -255,6 +275,7 @@ class Link:
         try:
             kind = kind_of(event)
             report = read_report(kind, event)
+            self._watch.told("" if report is None else report.name, self._clock.monotonic_ns())
             if report is not None:
                 self.tracker.report(report, self._clock.monotonic_ns())
         except DecodeError as e:
@@ -271,8 +292,6 @@ class Link:
 
     def _answered(self, answer: Answer) -> None:
         """To an order or a cancel; anything else is the answer to a question that nobody waits for any more."""
-        now_ms = self._server.now_ms()
-        self._limits.note(answer.rate_limits, now_ms)
         kind, name = str(answer.id)[: len(PLACE)], str(answer.id)[len(PLACE) :]
         if kind not in {PLACE, CANCEL}:
             return
@@ -285,8 +304,10 @@ class Link:
             report = read_state(answer.result, name)
             if kind == PLACE:
                 self.tracker.accept(name, report.venue_order_id, report.ts_ms)
-            else:
+            elif (one := self.tracker.find(name)) is not None:
+                before = known_of(one)
                 self.tracker.report(report, self._clock.monotonic_ns())
+                self._watch.answered(one, before, report.ts_ms, self._clock.monotonic_ns())
         except DecodeError as e:
             self._distrust(str(e))
 
@@ -303,14 +324,18 @@ class Link:
             self.tracker.want(one, "status")
 
     def _learn(self, refusal: VenueError) -> None:
-        """What a refusal says beside the request that it refuses."""
-        refusal.words = self._signer.scrubbed(refusal.words)
+        """What a refusal says beside the request that it refuses. Its words are cut once no secret is in them that a cut could
+        hide in part."""
+        refusal.words = self._signer.scrubbed(refusal.words)[:MOST_TEXT]
         if refusal.limited:
             self._limits.refuse(refusal, self._server.now_ms())
-        if refusal.code == CLOCK:
-            self._tasks.append(asyncio.create_task(self._measure()))
+        if refusal.code == CLOCK and not self._server.measuring:
+            self._tasks.append(asyncio.create_task(self._server.refresh(self.rest.time)))
 
     def _cancel(self, one: Tracked) -> None:
+        if self._limits.banned():
+            self.tracker.want(one, "status")  # when it is over; what works then is canceled
+            return
         self._canceled[one.name] = self._clock.monotonic_ns()
         try:
             self._api.send(self._writer.cancel(one.name, one.command.instrument, self._server.now_ms()))
@@ -329,6 +354,9 @@ class Link:
             now, now_ms = self._clock.monotonic_ns(), self._server.now_ms()
             for one in self.tracker:
                 self._look_at(one, now, now_ms)
+            if all(leg.is_up for leg in self._legs) and (doubt := self._watch.doubt(now)):
+                _log.warning("%s: the stream is made anew", doubt)
+                self._renew()
             for name, since in tuple(self._canceled.items()):
                 if now - since > self._timing.ack_timeout_ms * 1_000_000:
                     del self._canceled[name]
@@ -357,26 +385,15 @@ class Link:
             one.reported = True  # once an order
             _log.warning("user data says nothing of %s, which was acknowledged: it is made anew", one.name)
             self._renew()
-        elif now - one.audited_ns > self._patience_ns(one):
+        elif now - one.audited_ns > self._patience_ns(one, now):
             one.audited_ns = now
             if not one.wanted:
                 self.tracker.want(one, "status")
         if one.wanted and now >= one.next_ns and self._orders.is_up:
             self._questions.ask(one)
 
-    def _patience_ns(self, one: Tracked) -> int:
+    def _patience_ns(self, one: Tracked, now: int) -> int:
         """For how long nobody asks what became of an order: a report may be lost, and nothing tells that it was."""
         if not self._legs[-1].is_up:
             return _DEAF_NS
-        return _AUDIT_RESTING_NS if one.rests else _AUDIT_NS
-
-    async def _keep_time(self) -> None:
-        while True:
-            await asyncio.sleep(_CLOCK_S)
-            await self._measure()
-
-    async def _measure(self) -> None:
-        try:
-            await self._server.measure(self.rest.time)
-        except (TransportError, VenueError) as e:
-            _log.warning("the venue's time could not be asked for: %s", e)
+        return self._watch.patience_ns(now, len(self.tracker)) if one.rests else _AUDIT_NS

@@ -41,6 +41,11 @@ class PrivateStream:
         self._on_over = on_over
         self._connection: Connection | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._messages = 0
+
+    def pulse(self) -> int:
+        """Another number whenever something has come, a ping of the venue's too."""
+        return self._messages + (0 if self._connection is None else self._connection.pings())
 
     async def open(self) -> None:
         """Raises TransportError or VenueError."""
@@ -76,6 +81,7 @@ class PrivateStream:
             await self._connection.close()
 
     def on_message(self, data: bytes, ts_recv: int) -> None:
+        self._messages += 1
         self._on_event(data)
 
     def on_close(self, reason: str) -> None:

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from vtframe.builtin.binance.execution.codes import NO_SUCH_ORDER, VenueError
 from vtframe.builtin.binance.execution.hosts import Market
+from vtframe.builtin.binance.execution.limits import Limits
 from vtframe.builtin.binance.execution.reports import read_state
 from vtframe.builtin.binance.execution.rest import Rest
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
 from vtframe.builtin.binance.execution.tracker import Tracked, Tracker
+from vtframe.builtin.binance.execution.user_data_watch import UserDataWatch, known_of
 from vtframe.builtin.binance.execution.ws_api import ApiConnection
 from vtframe.clock import Clock
 from vtframe.domain import Instrument
@@ -29,7 +31,7 @@ _log = logging.getLogger("vtframe.execution")
 
 
 class Questions:
-    """``api`` is the connection in use. ``learn`` is told what refusals say beside, ``still_works`` an order that works
+    """``api`` is the connection in use. None are asked while ``limits`` say so. ``still_works`` is told an order that works
     although it was canceled."""
 
     def __init__(
@@ -44,7 +46,8 @@ class Questions:
         server: ServerClock,
         instruments: dict[int, Instrument],
         recv_window_ms: int,
-        learn: Callable[[VenueError], None],
+        limits: Limits,
+        watch: UserDataWatch,
         still_works: Callable[[Tracked], None],
     ) -> None:
         self._market = market
@@ -56,18 +59,19 @@ class Questions:
         self._server = server
         self._instruments = instruments
         self._window = recv_window_ms
-        self._learn = learn
+        self._limits = limits
+        self._watch = watch
         self._still_works = still_works
         self._asked: dict[str, asyncio.Task[None]] = {}
 
     def ask(self, one: Tracked) -> None:
         """What is wanted of an order, unless that is being asked, or too much is."""
-        if one.name not in self._asked and len(self._asked) < _MOST:
+        if one.name not in self._asked and len(self._asked) < _MOST and self._limits.are_asking():
             self._begin(one.name, self._ask(one))
 
     def ping(self) -> None:
         """Whether the connection lives; it is ended where it does not."""
-        if _PING not in self._asked:
+        if _PING not in self._asked and self._limits.are_asking():
             self._begin(_PING, self._ping())
 
     async def stop(self) -> None:
@@ -81,22 +85,25 @@ class Questions:
         task.add_done_callback(lambda _: self._asked.pop(name, None))
 
     async def _ask(self, one: Tracked) -> None:
-        name = one.name
+        name, before = one.name, known_of(one)
         too_old = self._server.is_past(one.deadline_ms + _MARGIN_MS)  # for the venue to take it after this
         try:
             if one.wanted == "trades" and one.venue_order_id:
                 trades = await self._rest.trades(self._symbol(one), one.venue_order_id)
                 self._tracker.traded(name, trades, self._clock.monotonic_ns())
+                happened_ms = max((trade.ts_ms for trade in trades), default=0)
             else:
                 answer = await self._api().ask("order.status", self._query(one))
-                self._tracker.report(read_state(answer.result, name), self._clock.monotonic_ns())
+                state = read_state(answer.result, name)
+                self._tracker.report(state, self._clock.monotonic_ns())
+                happened_ms = state.ts_ms
                 if one.cancel_wanted and not one.ended and not one.wanted:
                     self._still_works(one)
+            self._watch.answered(one, before, happened_ms, self._clock.monotonic_ns())
         except VenueError as e:
             if e.code == NO_SUCH_ORDER:
                 self._tracker.missing(name, asked_after=too_old, ts_ms=self._server.now_ms())
             else:
-                self._learn(e)
                 _log.warning("the question for %s was refused: %d %s", name, e.code, e.words)
         except (TransportError, DecodeError) as e:
             _log.warning("the question for %s was not answered: %s", name, self._signer.scrubbed(str(e)))

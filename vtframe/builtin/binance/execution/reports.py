@@ -8,8 +8,8 @@ import msgspec
 
 from vtframe.errors import DecodeError
 
-_MOST_TEXT: Final = 256
-Text = Annotated[str, msgspec.Meta(max_length=_MOST_TEXT)]
+MOST_TEXT: Final = 256  # of what a venue says in words
+Text = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,4 +180,4 @@ def _read(decode: Any, body: bytes | msgspec.Raw, what: str) -> Any:
     try:
         return decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-        raise DecodeError(f"{what} of Binance cannot be read: {str(e)[:_MOST_TEXT]}") from None
+        raise DecodeError(f"{what} of Binance cannot be read: {str(e)[:MOST_TEXT]}") from None

@@ -5,16 +5,17 @@ Nothing of a request but its path is ever told: its query holds a signature, its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from vtframe.builtin.binance.execution.codes import ErrorBody
+from vtframe.builtin.binance.execution.codes import ErrorBody, VenueError
 from vtframe.builtin.binance.execution.hosts import Market
 from vtframe.builtin.binance.execution.reports import Trade, read_trades
 from vtframe.builtin.binance.execution.server_clock import ServerClock
 from vtframe.builtin.binance.execution.signer import Signer
+from vtframe.builtin.binance.weights import Weights, retry_after_s
 from vtframe.transport import MESSAGE_LIMIT, TransportError
 
 if TYPE_CHECKING:  # it takes long to import, and only a session needs it
@@ -33,32 +34,60 @@ class _ListenKey(msgspec.Struct, rename="camel"):
     listen_key: str
 
 
-class _Paths(msgspec.Struct, frozen=True, kw_only=True):
-    time: str
-    account: str
-    open_orders: str
-    trades: str
+class _Path(NamedTuple):
+    """What is asked, and what it weighs among a minute's requests."""
+
+    text: str
+    weight: int
+
+
+class _Paths(NamedTuple):
+    time: _Path
+    account: _Path
+    open_orders: _Path  # of one symbol
+    trades: _Path  # of one order
 
 
 _PATHS: Final[dict[Market, _Paths]] = {
-    "spot": _Paths(time="/api/v3/time", account="/api/v3/account", open_orders="/api/v3/openOrders", trades="/api/v3/myTrades"),
+    "spot": _Paths(
+        time=_Path("/api/v3/time", 1),
+        account=_Path("/api/v3/account", 20),
+        open_orders=_Path("/api/v3/openOrders", 6),
+        trades=_Path("/api/v3/myTrades", 5),
+    ),
     "usdm": _Paths(
-        time="/fapi/v1/time", account="/fapi/v2/account", open_orders="/fapi/v1/openOrders", trades="/fapi/v1/userTrades"
+        time=_Path("/fapi/v1/time", 1),
+        account=_Path("/fapi/v2/account", 5),
+        open_orders=_Path("/fapi/v1/openOrders", 1),
+        trades=_Path("/fapi/v1/userTrades", 5),
     ),
 }
-_LISTEN_KEY: Final = "/fapi/v1/listenKey"
-_POSITION_MODE: Final = "/fapi/v1/positionSide/dual"
+_LISTEN_KEY: Final = _Path("/fapi/v1/listenKey", 1)
+_POSITION_MODE: Final = _Path("/fapi/v1/positionSide/dual", 30)
 
 
 class Rest:
-    """Requests to ``base``. Each raises VenueError where the venue refuses, TransportError where it does not answer."""
+    """Requests to ``base``. Each raises VenueError where the venue refuses, which ``learn`` is told before, and TransportError
+    where it does not answer, or is not asked because it wants to be left alone."""
 
-    def __init__(self, base: str, market: Market, *, signer: Signer, clock: ServerClock, recv_window_ms: int) -> None:
+    def __init__(
+        self,
+        base: str,
+        market: Market,
+        *,
+        signer: Signer,
+        clock: ServerClock,
+        recv_window_ms: int,
+        weights: Weights,
+        learn: Callable[[VenueError], None],
+    ) -> None:
         self._base = base
         self._paths = _PATHS[market]
         self._signer = signer
         self._clock = clock
         self._window = recv_window_ms
+        self._weights = weights
+        self._learn = learn
         self._http: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -100,39 +129,47 @@ class Rest:
         """Another hour for it."""
         await self._send("PUT", _LISTEN_KEY, keyed=True)
 
-    def _read(self, kind: type[T], body: bytes, path: str) -> T:
+    def _read(self, kind: type[T], body: bytes, path: _Path) -> T:
         """What was found is not told: it holds an account's affairs."""
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise TransportError(f"{self._base}{path}", "answers with something else than was asked for") from None
+            raise TransportError(f"{self._base}{path.text}", "answers with something else than was asked for") from None
 
-    async def _signed(self, method: str, path: str, **params: str | int) -> bytes:
+    async def _signed(self, method: str, path: _Path, **params: str | int) -> bytes:
         query = self._signer.query({**params, "recvWindow": self._window, "timestamp": self._clock.now_ms()})
         return await self._send(method, path, query, keyed=True)
 
-    async def _send(self, method: str, path: str, query: str = "", *, keyed: bool = False) -> bytes:
+    async def _send(self, method: str, path: _Path, query: str = "", *, keyed: bool = False) -> bytes:
         import aiohttp  # noqa: PLC0415
 
-        url = f"{self._base}{path}"
+        url = f"{self._base}{path.text}"
         if self._http is None:
             raise TransportError(url, "is not open")
+        if (blocked := self._weights.wait_s(path.weight, orders=True)) > 0:
+            raise TransportError(url, f"is not asked: the venue's rate limit, {blocked:.1f} s more")
         headers = {"X-MBX-APIKEY": self._signer.key} if keyed else {}
         try:
-            async with self._http.request(method, f"{url}?{query}" if query else url, headers=headers) as response:
+            asked = f"{url}?{query}" if query else url
+            # a redirect would take key and signature to another address
+            async with self._http.request(method, asked, headers=headers, allow_redirects=False) as response:
                 body = await _limited(response, url)
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+                self._weights.heard(response.headers.get("X-MBX-USED-WEIGHT-1M"))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as e:  # ValueError: headers that are none
             raise TransportError(url, f"does not answer: {type(e).__name__}") from None  # its words may hold the query
-        if status < 400:
+        if status < 300:
             return body
+        if status < 400:
+            raise TransportError(url, f"wants to be asked elsewhere (status {status}); a signed request goes nowhere else")
         try:
             refusal = msgspec.json.decode(body, type=ErrorBody)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             refusal = ErrorBody(0, f"status {status}")
-        error = refusal.error(f"{method} {path}", status)
-        if (wait := response.headers.get("Retry-After", "")).isdigit() and not error.retry_at_ms:
-            error.retry_at_ms = self._clock.now_ms() + int(wait) * 1000
+        error = refusal.error(f"{method} {path.text}", status)
+        if (wait := retry_after_s(response.headers.get("Retry-After"))) is not None and not error.retry_at_ms:
+            error.retry_at_ms = self._clock.now_ms() + wait * 1000
+        self._learn(error)
         raise error
 
 

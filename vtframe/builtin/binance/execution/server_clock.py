@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from vtframe.builtin.binance.execution.codes import VenueError
 from vtframe.clock import Clock
+from vtframe.transport import TransportError
 
 _SAMPLES: Final = 5
+_EVERY_S: Final = 60.0
 _DRIFT_PPM: Final = 100  # of a machine's clock against the venue's, at most, between two measurements
+_log = logging.getLogger("vtframe.execution")
 
 
 class ServerClock:
@@ -19,6 +25,7 @@ class ServerClock:
         self._offset_ns = 0
         self._error_ns = 0
         self._measured_ns = -1
+        self.measuring = False
 
     @property
     def offset_ns(self) -> int:
@@ -40,6 +47,26 @@ class ServerClock:
 
     async def measure(self, ask: Callable[[], Awaitable[int]]) -> None:
         """``ask`` answers with the venue's time in ms."""
+        self.measuring = True
+        try:
+            await self._measure(ask)
+        finally:
+            self.measuring = False
+
+    async def keep(self, ask: Callable[[], Awaitable[int]]) -> None:
+        """Measure once a minute, until it is canceled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.refresh(ask)
+
+    async def refresh(self, ask: Callable[[], Awaitable[int]]) -> None:
+        """Measure; where the venue does not answer, what was known stays."""
+        try:
+            await self.measure(ask)
+        except (TransportError, VenueError) as e:
+            _log.warning("the venue's time could not be asked for: %s", e)
+
+    async def _measure(self, ask: Callable[[], Awaitable[int]]) -> None:
         best: tuple[int, int] | None = None
         for _ in range(_SAMPLES):
             before, started = self._clock.now_ns(), self._clock.monotonic_ns()

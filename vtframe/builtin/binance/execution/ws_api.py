@@ -36,7 +36,10 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ApiConnection:
-    """A ``Receiver``. Answers to ``ask`` go to who asked, all others to ``on_answer``; ``on_over`` is told the end, once."""
+    """A ``Receiver``. Answers to ``ask`` go to who asked, all others to ``on_answer``; ``on_over`` is told the end, once.
+
+    ``note`` is told the counters of every answer, ``learn`` what was refused of what was asked.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,9 @@ class ApiConnection:
         on_event: Callable[[msgspec.Raw], None],
         on_over: Callable[[str], None],
         on_broken: Callable[[str], None],
+        admit: Callable[[], None],
+        note: Callable[[tuple[RateLimit, ...]], None],
+        learn: Callable[[VenueError], None],
     ) -> None:
         self._url = url
         self._clock = clock
@@ -56,6 +62,9 @@ class ApiConnection:
         self._on_event = on_event
         self._on_over = on_over
         self._on_broken = on_broken
+        self._admit = admit
+        self._note = note
+        self._learn = learn
         self._decode = msgspec.json.Decoder(Answer).decode
         self._connection: Connection | None = None
         self._asked: dict[int, asyncio.Future[Answer]] = {}
@@ -63,7 +72,8 @@ class ApiConnection:
         self.heard_ns = 0  # monotonic: when the last message came
 
     async def open(self) -> None:
-        """Raises TransportError."""
+        """Raises TransportError, and what ``admit`` raises where the venue wants to be left alone."""
+        self._admit()
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 self._connection = await connect(self._url, self, self._clock.now_ns, library=self._library, limit=_LIMIT)
@@ -97,6 +107,7 @@ class ApiConnection:
         finally:
             del self._asked[number]
         if (refusal := answer.refusal(method)) is not None:
+            self._learn(refusal)
             raise refusal
         return answer
 
@@ -120,6 +131,8 @@ class ApiConnection:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
             self._on_broken(f"a message of the WebSocket API cannot be read: {e}")
             return
+        if answer.rate_limits:
+            self._note(answer.rate_limits)
         if answer.event:
             self._on_event(answer.event)
         elif isinstance(answer.id, int) and (future := self._asked.get(answer.id)) is not None:
