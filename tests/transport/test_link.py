@@ -285,22 +285,25 @@ def test_a_link_measures_what_waits_in_its_socket_and_tells_the_buffer_behind_it
 
         def on_message(self, data: bytes, ts_recv: int, *, connection: int = 0) -> None:
             super().on_message(data, ts_recv)
-            if data == b"welcome":
-                for _ in range(200):
+            if data == b"much":
+                for _ in range(500):
                     if link._open is not None and link._open.unread() >= 5_000:
                         break
                     time.sleep(0.01)
                 link._watch()
 
     class Talking(Venue):
+        """Says more than one read of a socket takes."""
+
         def said(self, client: Client, text: str) -> None:
-            client.send(b"welcome")
-            client.send(b"x" * 5_000)
+            client.send(b"much")
+            for _ in range(200):
+                client.send(b"x" * 5_000)
 
     sink = Busy()
     with listening(Talking()) as venue:
         link = link_to(venue.server.url, sink, upkeep=Upkeep(library=library, receive_buffer=300_000))
-        asyncio.run(run(link, sink, lambda: any(len(one) == 5_000 for one in sink.messages)))
+        asyncio.run(run(link, sink, lambda: sum(len(one) == 5_000 for one in sink.messages) == 200))
     told = link.report()
     assert told["connections"] == 1
     assert told["most_unread_bytes"] >= 5_000
