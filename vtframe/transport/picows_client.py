@@ -69,24 +69,24 @@ def _listener(receiver: Receiver, now_ns: Callable[[], int], over: asyncio.Futur
 
     class Listener(picows.WSListener):
         def __init__(self) -> None:
-            self._parts: list[bytes] = []
-            self._size = 0
+            self._parts = bytearray()  # of a message in fragments: bytes alone, or empty fragments could fill the memory
             self._reason = "connection lost"
 
         def on_ws_frame(self, transport: Any, frame: Any) -> None:
             kind = frame.msg_type
-            self._size = frame.payload_size + (self._size if kind == continuation else 0)
-            if self._size > limit:  # picows ends the connection over a frame's size, but hands the frame on
-                self._reason = f"a message of {self._size} bytes or more, over the limit of {limit}"
+            size = frame.payload_size + (len(self._parts) if kind == continuation else 0)
+            if size > limit:  # picows ends the connection over a frame's size, but hands the frame on
+                self._reason = f"a message of {size} bytes or more, over the limit of {limit}"
+                self._parts = bytearray()
                 transport.disconnect()
             elif kind in (text, binary) and frame.fin:
                 receiver.on_message(frame.get_payload_as_bytes(), now_ns())
             elif kind in (text, binary):
-                self._parts = [frame.get_payload_as_bytes()]
+                self._parts = bytearray(frame.get_payload_as_bytes())
             elif kind == continuation:
-                self._parts.append(frame.get_payload_as_bytes())
+                self._parts += frame.get_payload_as_bytes()
                 if frame.fin:
-                    whole, self._parts = b"".join(self._parts), []
+                    whole, self._parts = bytes(self._parts), bytearray()
                     receiver.on_message(whole, now_ns())
             elif kind == close:
                 self._reason = f"closed by the server: {frame.get_close_code()} {frame.get_close_reason() or ''}".rstrip()

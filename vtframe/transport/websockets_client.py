@@ -35,8 +35,9 @@ class WebsocketsConnection(asyncio.Protocol):
         self._now = now_ns
         self._headers = headers
         self._protocol = ClientProtocol(parse_uri(url), max_size=limit)
-        self._parts: list[bytes] = []
+        self._parts = bytearray()  # of a message in fragments: bytes alone, or empty fragments could fill the memory
         self._transport: asyncio.Transport | None = None
+        self._ending: asyncio.TimerHandle | None = None
         self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -70,6 +71,8 @@ class WebsocketsConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._descriptor = -1  # its number may be another socket's from here on
+        if self._ending is not None:
+            self._ending.cancel()
         protocol = self._protocol
         if protocol.state is not State.CLOSED:
             protocol.receive_eof()
@@ -124,11 +127,11 @@ class WebsocketsConnection(asyncio.Protocol):
             if frame.fin:
                 self._receiver.on_message(bytes(frame.data), ts_recv)
             else:
-                self._parts = [bytes(frame.data)]
+                self._parts = bytearray(frame.data)
         elif opcode is Opcode.CONT:
-            self._parts.append(bytes(frame.data))
+            self._parts += frame.data
             if frame.fin:
-                whole, self._parts = b"".join(self._parts), []
+                whole, self._parts = bytes(self._parts), bytearray()
                 self._receiver.on_message(whole, ts_recv)
 
     def _answered(self) -> None:
@@ -150,8 +153,11 @@ class WebsocketsConnection(asyncio.Protocol):
                 self._write(transport, piece)
             elif transport.can_write_eof() and not transport.is_closing():
                 transport.write_eof()
-        if self._protocol.close_expected() and not transport.is_closing() and self._protocol.state is State.CLOSED:
-            transport.close()
+        if self._protocol.close_expected() and not transport.is_closing():
+            if self._protocol.state is State.CLOSED:
+                transport.close()
+            elif self._ending is None:  # who breaks the protocol need not close the socket, and nothing is heard from here on
+                self._ending = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
 
     def _write(self, transport: asyncio.Transport, piece: bytes) -> None:
         """Where nothing waits to be written, the kernel has it when this returns: uvloop would keep it until its turn is over,

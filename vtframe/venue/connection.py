@@ -8,6 +8,7 @@ import itertools
 from vtframe.venue.frame import CLOSE, TEXT, Message, frame
 
 _numbers = itertools.count(1)
+_REPEAT_S = 0.001
 
 
 class Connection:
@@ -31,6 +32,7 @@ class Connection:
         self._bytes = 0  # in ``_waiting``
         self._held: list[bytes] = []  # frames that come after the next one
         self._stalled = False
+        self._endless = False  # in a message without an end
         self._silent_until = 0.0
 
     def send(self, message: Message) -> None:
@@ -59,6 +61,19 @@ class Connection:
     def hold(self, framed: bytes) -> None:
         """A message that comes after the next one."""
         self._held.append(framed)
+
+    def never_end(self, fragments: bytes) -> None:
+        """From here on nothing else is sent, as fast as the client reads, for as long as it stays."""
+        self.flush()
+        self._endless = True
+        self._repeat(fragments)
+
+    def _repeat(self, fragments: bytes) -> None:
+        if self.closed or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() < len(fragments):
+            self._transport.write(fragments)
+        self._loop.call_later(_REPEAT_S, self._repeat, fragments)
 
     def stall(self, seconds: float) -> None:
         """Nothing leaves for so long; then everything does, in order."""
@@ -122,6 +137,8 @@ class Connection:
         return bool(self._silent_until) and self._loop.time() < self._silent_until
 
     def _add(self, framed: bytes) -> None:
+        if self._endless:
+            return
         self._waiting.append(framed)
         self._bytes += len(framed)
 

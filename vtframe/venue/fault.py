@@ -10,9 +10,14 @@ import numpy as np
 from msgspec import Meta
 
 from vtframe.errors import InputError
+from vtframe.venue.damage import FrameDamage
 
-FRAMES = frozenset({"drop", "duplicate", "reorder", "delay", "corrupt", "oversize"})
+FRAMES = frozenset({"drop", "duplicate", "reorder", "delay", "corrupt", "oversize", "mutate", "nest", "bad_frame"})
 """On stream messages, for each connection by itself."""
+ANSWERS = frozenset({"mutate", "nest", "bad_frame"})
+"""With an ``operation`` they strike its answers instead."""
+USER_DATA = "user_data"
+"""The stream of an account's events, whatever its name or key is."""
 TAPE = frozenset({"gap"})
 """On a depth message, for everybody."""
 SOCKETS = frozenset({"silence", "disconnect", "half_open", "expire"})
@@ -43,6 +48,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seconds: Annotated[float, Meta(ge=0.0)] = 5.0  # of silence; 0 on half_open: for ever
     delay_ms: Annotated[float, Meta(ge=0.0)] = 250.0
     size: Annotated[int, Meta(ge=1, le=256 * 1024 * 1024)] = 16 * 1024 * 1024  # of an oversize frame
+    depth: Annotated[int, Meta(ge=1, le=16 * 1024 * 1024)] = 100_000  # of nested brackets
+    damage: FrameDamage = "any"  # of a bad frame
+    lies: bool = True  # whether a mutated message may be one that can be read and is not true
     changes: Annotated[int, Meta(ge=1)] = 200  # how old a stale snapshot is
     skew_ms: int = 5000
     status: Annotated[int, Meta(ge=400, le=599)] = 503
@@ -72,7 +80,13 @@ class ActiveFault:
         return self.fault.count is not None and self.hits >= self.fault.count
 
     def hears(self, market: str, stream: str) -> bool:
-        return fnmatchcase(market, self.fault.market) and fnmatchcase(stream, self.fault.stream)
+        fault = self.fault
+        if fault.kind in ANSWERS and fault.operation:
+            return False
+        return fnmatchcase(market, fault.market) and fnmatchcase(stream, fault.stream)
+
+    def hears_answer(self, market: str, operation: str) -> bool:
+        return self.fault.kind in ANSWERS and bool(self.fault.operation) and self.hears_request(market, operation)
 
     def hears_connection(self, market: str, path: str) -> bool:
         return fnmatchcase(market, self.fault.market) and fnmatchcase(path, self.fault.path)
