@@ -275,8 +275,10 @@ def test_a_fault_that_is_none_is_refused_with_a_reason(venue: VenueProcess, faul
 def test_faults_come_from_a_file_and_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "venue.toml"
     path.write_text("instruments = ['spot:BTCUSDT']\n[[faults]]\nkind = 'status'\noperation = 'ping'\nstatus = 500\n")
-    with running_venue("--fault", "kind=clock_skew skew_ms=1000", config=path) as venue:
-        assert [one["kind"] for one in venue.get("/venue/faults").body] == ["status", "clock_skew"]
+    refusal = "kind=reject code=-2010 message='Market is closed.'"
+    with running_venue("--fault", "kind=clock_skew skew_ms=1000", "--fault", refusal, config=path) as venue:
+        assert [one["kind"] for one in venue.get("/venue/faults").body] == ["status", "clock_skew", "reject"]
+        assert venue.get("/venue/faults").body[2]["message"] == "Market is closed."
         assert venue.get("/api/v3/ping").status == 500
 
 

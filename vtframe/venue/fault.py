@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -54,8 +55,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     changes: Annotated[int, Meta(ge=1)] = 200  # how old a stale snapshot is
     skew_ms: int = 5000
     status: Annotated[int, Meta(ge=400, le=599)] = 503
-    code: int = -1000
-    message: str = "An unknown error occurred while processing the request."
+    retry_after_s: Annotated[int, Meta(ge=0, le=86_400)] = 5  # of status 429 and 418
+    code: int | None = None  # of status and reject; the venue's most frequent where none is given
+    message: str = ""  # the venue's own words where none are given
     how: Literal["silence", "timeout"] = "silence"  # lost_ack: no answer at all, or 408 and -1007
 
     def __post_init__(self) -> None:
@@ -113,9 +115,13 @@ class ActiveFault:
 
 
 def fault_table(words: str) -> dict[str, str]:
-    """A fault from the command line, ``kind=drop share=0.01 market=spot``, as a table; raises InputError."""
+    """A fault from the command line, ``kind=drop share=0.01 message='as a shell reads it'``, as a table; raises InputError."""
     table: dict[str, str] = {}
-    for word in words.split():
+    try:
+        parts = shlex.split(words)
+    except ValueError as e:
+        raise InputError(f"fault {words!r}", f"cannot be read: {e}", "write message='with its quotes closed'") from None
+    for word in parts:
         key, equals, value = word.partition("=")
         if not equals:
             raise InputError(f"fault {words!r}", f"expected key=value, found {word!r}", "write kind=drop share=0.01")

@@ -11,6 +11,7 @@ from vtframe.venue.damage import cut, more_fragments, mutate, nest, spoil_frame
 from vtframe.venue.fault import FRAMES, SOCKETS, USER_DATA, ActiveFault, Fault
 from vtframe.venue.frame import Message, frame
 from vtframe.venue.refusal import Refusal
+from vtframe.venue.words import reject_code, status_code, words
 
 
 class AnswerLost(Exception):  # noqa: N818 - it was made, and nobody hears it
@@ -180,8 +181,7 @@ class Faults:
         for kind in ("status", "reject"):
             hit = self._hits(kind, hears)
             if hit is not None:
-                status = hit.fault.status if kind == "status" else 400
-                raise Refusal(hit.fault.code, hit.fault.message, status=status)
+                raise _refusal(hit.fault, market, operation)
 
     def after(self, market: str, operation: str) -> None:
         """Faults that take the answer of an operation that was done; raises Refusal or AnswerLost."""
@@ -189,11 +189,7 @@ class Faults:
         if hit is None:
             return
         if hit.fault.how == "timeout":
-            raise Refusal(
-                -1007,
-                "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
-                status=408,
-            )
+            raise Refusal(-1007, words(market, -1007), status=408)
         raise AnswerLost
 
     def carry(self, market: str, tell: Callable[[], None], *, is_fill: bool) -> None:
@@ -212,6 +208,15 @@ class Faults:
             if self._hits("duplicate_fill", hears) is not None:
                 tell()
         tell()
+
+
+def _refusal(fault: Fault, market: str, operation: str) -> Refusal:
+    """What the venue answers instead of what it was asked for."""
+    status = fault.status if fault.kind == "status" else 400
+    usual = status_code(status) if fault.kind == "status" else reject_code(market, operation)
+    code = usual if fault.code is None else fault.code
+    headers = {"Retry-After": str(fault.retry_after_s)} if status in {418, 429} else {}
+    return Refusal(code, fault.message or words(market, code), status=status, headers=headers)
 
 
 def _spoilt(text: bytes, active: ActiveFault) -> bytes:
