@@ -73,6 +73,11 @@ class Faults:
         if hit is None:
             connection.send(message)
             return
+        self._deliver(connection, message, hit)
+        if hit.fault.kind != "reorder":
+            connection.let_go(message.stream)
+
+    def _deliver(self, connection: Connection, message: Message, hit: ActiveFault) -> None:
         if hit.is_over:
             self._sort()
         fault, framed = hit.fault, message.framed(combined=connection.combined)
@@ -83,7 +88,7 @@ class Faults:
                 connection.send_raw(framed)
                 connection.send_raw(framed)
             case "reorder":
-                connection.hold(framed)
+                connection.hold(message.stream, framed)
             case "delay":
                 connection.stall(fault.delay_ms / 1000)
                 connection.send_raw(framed)

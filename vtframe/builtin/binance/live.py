@@ -20,6 +20,7 @@ from vtframe.builtin.binance.back_off import BackOff
 from vtframe.builtin.binance.exchange_info import Listed
 from vtframe.builtin.binance.instrument_watch import InstrumentWatch
 from vtframe.builtin.binance.keeper import Keeper, Times
+from vtframe.builtin.binance.lateness import Lateness
 from vtframe.builtin.binance.line import Line, Tap
 from vtframe.builtin.binance.notes import note
 from vtframe.builtin.binance.places import Market, Place
@@ -73,6 +74,7 @@ class LiveMarket:
         self.losses: Counter[str] = Counter()  # of books, by what was lost
         self.failures: Counter[str] = Counter()  # attempts that came to nothing, by what was attempted
         self.silent: Counter[str] = Counter()  # streams that were acknowledged and silent, by name
+        self.lateness = Lateness()
         self.round_trips: list[int] = []  # of snapshots, ns; the newest 1,000
         self._market = market
         self._place = place
@@ -143,6 +145,7 @@ class LiveMarket:
             "quiet": self.watch.quiet,
             "duplicates": sum(stream.duplicates for stream in self._streams),
             "missing": sum(stream.missing for stream in self._streams),
+            "lateness": self.lateness.report(),
             "snapshots": {
                 "synced": sum(one.synced for one in self.resyncs),
                 "too_old": sum(one.too_old for one in self.resyncs),
@@ -153,13 +156,7 @@ class LiveMarket:
                     "p99": _plain(np.percentile(shares, 99)),
                 },
             },
-            "rest": {
-                "requests": self.client.requests,
-                "weight_used": self.client.weights.used,
-                "weight_limit": self.client.weights.limit,
-                "refused": {str(status): count for status, count in self.client.weights.refusals.items()},
-                "failures": dict(self.client.failures),
-            },
+            "rest": self.client.report(),
             "most_unread_bytes": self.most_unread,
         }
 
@@ -171,6 +168,8 @@ class LiveMarket:
             if missing < 0:
                 return
             self._lose(stream.instrument, "gap", f"{missing} messages missing: {stream.name}", connection)
+        if stream.kind == "depth":
+            self.lateness.observe(stream, data, ts_recv)
         self._deliver(data, ts_recv, connection)
         if self._books.alarms != self._alarms:
             self._alarm(stream, connection)

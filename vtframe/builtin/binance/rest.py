@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 
@@ -44,16 +44,16 @@ class Weights:
         self.limit = limit
         self.used = 0
         self.refusals: Counter[int] = Counter()
-        self._clock = clock
+        self.clock = clock
         self._minute = 0
         self._blocked_until = 0  # monotonic
 
     def wait_s(self, weight: int) -> float:
         """How long a request of that weight has to wait; then it is counted."""
-        blocked = self._blocked_until - self._clock.monotonic_ns()
+        blocked = self._blocked_until - self.clock.monotonic_ns()
         if blocked > 0:
             return blocked / 1e9
-        now = self._clock.now_ns()
+        now = self.clock.now_ns()
         if now // _MINUTE_NS != self._minute:
             self._minute = now // _MINUTE_NS
             self.used = 0
@@ -65,7 +65,7 @@ class Weights:
     def heard(self, used: str | None) -> None:
         """What the header of an answer says of the minute."""
         if used is not None and used.isdigit():
-            self._minute = self._clock.now_ns() // _MINUTE_NS
+            self._minute = self.clock.now_ns() // _MINUTE_NS
             self.used = int(used[:9])
 
     def refused(self, status: int, retry_after: str | None) -> float:
@@ -75,7 +75,7 @@ class Weights:
             seconds = min(max(float(retry_after or _NO_RETRY_AFTER_S), 0.0), 3 * 86_400.0)
         except ValueError:
             seconds = _NO_RETRY_AFTER_S
-        self._blocked_until = max(self._blocked_until, self._clock.monotonic_ns() + int(seconds * 1e9))
+        self._blocked_until = max(self._blocked_until, self.clock.monotonic_ns() + int(seconds * 1e9))
         return seconds
 
 
@@ -87,7 +87,11 @@ class RestClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self.weights = weights
         self.requests = 0
+        self.slow = 0  # answers that took more than a quarter of the time that they may take
+        self.slowest_ns = 0
+        self._slow_ns = int(timeout_s * 0.25e9)
         self.failures: Counter[str] = Counter()
+        self._clock = weights.clock.monotonic_ns
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -108,6 +112,7 @@ class RestClient:
             await asyncio.sleep(wait)
         url = f"{self._root}/{path}"
         self.requests += 1
+        began = self._clock()
         try:
             async with self._session.get(url, params=parameters, allow_redirects=False) as answer:
                 self.weights.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
@@ -120,10 +125,26 @@ class RestClient:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as e:  # ValueError: headers that are none
             self.failures[type(e).__name__] += 1
             raise RestError(url, f"no answer: {str(e) or type(e).__name__}") from None
+        finally:
+            took = self._clock() - began
+            self.slow += took > self._slow_ns
+            self.slowest_ns = max(self.slowest_ns, took)
         if body is None:
             self.failures["too large"] += 1
             raise RestError(url, f"an answer of more than {most_bytes} bytes")
         return body
+
+    def report(self) -> dict[str, Any]:
+        """Numbers for report.json."""
+        return {
+            "requests": self.requests,
+            "weight_used": self.weights.used,
+            "weight_limit": self.weights.limit,
+            "refused": {str(status): count for status, count in self.weights.refusals.items()},
+            "failures": dict(self.failures),
+            "slow": self.slow,
+            "slowest_ns": self.slowest_ns,
+        }
 
     def _failed(self, url: str, problem: str, status: int, body: bytes | None) -> RestError:
         self.failures[str(status)] += 1
