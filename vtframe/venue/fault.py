@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from vtframe.errors import InputError
+from vtframe.errors import InputError, nearest
 from vtframe.venue.damage import FrameDamage
 
 FRAMES = frozenset({"drop", "duplicate", "reorder", "delay", "corrupt", "oversize", "mutate", "nest", "bad_frame"})
@@ -62,7 +62,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"no fault {self.kind!r}: there are {', '.join(KINDS)}")
+            hint = nearest(self.kind, KINDS)
+            raise ValueError(f"no fault {self.kind!r}" + (f"; {hint}" if hint else f": there are {', '.join(KINDS)}"))
 
 
 class ActiveFault:
