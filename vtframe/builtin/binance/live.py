@@ -134,7 +134,7 @@ class LiveMarket:
     def report(self) -> dict[str, Any]:
         """Numbers for report.json."""
         trips = np.array(self.round_trips or [0], np.int64)
-        shares = np.array([share for one in self.resyncs for share in one.shares] or [np.nan])
+        shares = np.array([took / trip for one in self.resyncs for took, trip in one.mended] or [np.nan])
         return {
             "connections": self._lines,
             "reconnects": sum(keeper.reconnects for keeper in self._keepers),
