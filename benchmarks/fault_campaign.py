@@ -29,6 +29,8 @@ from typing import Any, NamedTuple
 import aiohttp
 import numpy as np
 import uvloop
+from fault_feed import FEED
+from fault_menu import DEPTH, MALICE, MENU, ON_TWO, REST, Menu
 
 from vtframe.assemble.session import Wishes, assemble
 from vtframe.domain import BookState, Side, Verdict
@@ -38,28 +40,6 @@ MARKETS = {"spot": ("BTCUSDT", "ETHUSDT"), "usdm": ("BTCUSDT", "ETHUSDT"), "coin
 LIMIT_S = 70.0  # for books to be live again: a minute whose request weight is used up is waited for
 STRIKE_S = 2.0  # for a fault to strike
 SPEED = 3.0
-DEPTH, TRADES, ANY = "*@depth*", "*@trade*", "*"
-FEED = """
-[feed]
-use = "binance"
-market = "{market}"
-instruments = {symbols}
-url = "{url}"
-transport = "{transport}"
-silence_s = 0.6
-quiet_s = 3.0
-first_s = 3.0
-connect_s = 2.0
-reconnect_s = 0.05
-reconnect_most_s = 0.2
-overlap_s = 1.0
-request_s = 1.0
-snapshot_levels = 500
-snapshot_retry_s = 0.02
-snapshot_retry_most_s = 0.1
-redundant = {redundant}
-seed = {seed}
-"""
 
 
 class Seen(NamedTuple):
@@ -146,6 +126,9 @@ class Client:
             reconnects=report["reconnects"] + report["renewals"],
             too_old=report["snapshots"]["too_old"],
             rest=sum(rest["failures"].values()) + sum(rest["refused"].values()),
+            refused=sum(rest["refused"].values()),
+            slow=rest["slow"],
+            late=report["lateness"]["late"],
         )
 
     def describe(self) -> str:
@@ -171,37 +154,11 @@ class Client:
         return self.pipeline.books.update_id(index), found
 
 
-MENU: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "lost diffs": ({"kind": "drop", "stream": DEPTH, "share": 0.1, "count": 3}, ("gaps",)),
-    "lost trades": ({"kind": "drop", "stream": TRADES, "share": 0.5, "count": 2}, ("missing", "losses")),
-    "copies": ({"kind": "duplicate", "stream": DEPTH, "share": 0.3, "count": 10}, ("duplicates",)),
-    "disorder": ({"kind": "reorder", "stream": DEPTH, "share": 0.2, "count": 3}, ()),  # among other streams' no matter
-    "delay": ({"kind": "delay", "share": 0.2, "count": 3, "delay_ms": 150.0}, ()),  # and nothing is lost
-    "damage": ({"kind": "corrupt", "share": 0.1, "count": 3}, ("damage",)),
-    "damaged diffs": ({"kind": "corrupt", "stream": DEPTH, "share": 0.3, "count": 3}, ("damage", "losses", "gaps")),
-    "too large": ({"kind": "oversize", "stream": DEPTH, "count": 1, "size": 9 << 20}, ("reconnects",)),
-    "a hole in the ids": ({"kind": "gap", "stream": DEPTH, "share": 0.2, "count": 2}, ("gaps",)),
-    "silence": ({"kind": "silence", "seconds": 1.0, "count": 1}, ("gaps", "losses")),
-    "short silence": ({"kind": "silence", "seconds": 0.3, "count": 1}, ("gaps", "losses")),
-    "cut": ({"kind": "disconnect", "count": 1}, ("reconnects",)),
-    "cuts": ({"kind": "disconnect", "every_s": 0.3, "count": 3}, ("reconnects",)),
-    "half open": ({"kind": "half_open", "seconds": 2.0, "count": 1}, ("reconnects",)),
-    "the end of its day": ({"kind": "expire", "count": 1}, ("reconnects",)),
-}
-REST: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {  # they strike when a snapshot is asked for: with a hole in the ids
-    "no answer": ({"kind": "refuse", "operation": "depth", "count": 1}, ("rest",)),
-    "slow answers": ({"kind": "slow", "operation": "depth", "count": 2, "delay_ms": 300.0}, ()),
-    "errors": ({"kind": "status", "operation": "depth", "count": 2, "status": 503}, ("rest",)),
-    "old snapshots": ({"kind": "stale_snapshot", "count": 2, "changes": 300}, ("too_old",)),
-    "a wrong clock": ({"kind": "clock_skew", "skew_ms": 7000, "count": 1}, ()),
-}
-ON_TWO = ("lost diffs", "lost trades", "silence", "short silence", "half open")  # what the other of two makes good
-
-
 class Campaign:
     """One venue, three clients."""
 
-    def __init__(self, url: str, clients: list[Client], *, redundant: bool, seconds: float) -> None:
+    def __init__(self, url: str, clients: list[Client], *, redundant: bool, seconds: float, malice: bool = False) -> None:
+        self.menu: Menu = MENU | MALICE if malice else MENU
         self.url = url
         self.clients = clients
         self.redundant = redundant
@@ -246,7 +203,8 @@ class Campaign:
             say(f"schedule {number} ({client.market}): {'; '.join(self.problems[before:]) or 'passed'}")
 
     async def schedule(self, client: Client, number: int, dice: np.random.Generator) -> None:
-        chosen = {str(name): MENU[name] for name in dice.choice(list(MENU), size=int(dice.integers(1, 4)), replace=False)}
+        names = dice.choice(list(self.menu), size=int(dice.integers(1, 4)), replace=False)
+        chosen = {str(name): self.menu[name] for name in names}
         if dice.random() < 0.4:
             name = str(dice.choice(list(REST)))
             chosen |= {name: REST[name], "a hole in the ids": MENU["a hole in the ids"]}
@@ -257,6 +215,8 @@ class Campaign:
             asked = fault | {"market": client.market, "seed": int(dice.integers(1 << 30))}
             added[name] = (await self.post(asked))[0]["id"]
         hits = await self.strike(added, client)
+        if MALICE.keys() & chosen.keys():
+            await self.tell_the_truth(client)
         began = time.perf_counter()
         await self.settle(client, f"live again after {', '.join(chosen)}")
         self.recovery_ms.append((time.perf_counter() - began) * 1e3)
@@ -276,6 +236,17 @@ class Campaign:
             if time.perf_counter() > until:
                 raise TimeoutError(f"{what}: the venue has connections that the client gave up")
             await asyncio.sleep(0.1)
+
+    async def tell_the_truth(self, client: Client) -> None:
+        """Have every book fetch a snapshot: what was told before may have been read, and not be so."""
+        await self.settle(client, "live again after malice")
+        added = {}
+        for symbol in MARKETS[client.market]:
+            gap = {"kind": "gap", "stream": f"{symbol.lower()}{DEPTH[1:]}", "market": client.market, "count": 1}
+            added[f"truth of {symbol}"] = (await self.post(gap))[0]["id"]
+        await self.strike(added, client)
+        await self.settle(client, "live again after the truth")
+        client.rows.clear()
 
     async def strike(self, added: dict[str, int], client: Client) -> dict[str, int]:
         """Wait until the faults are over, or had their time; end them. How often each struck."""
@@ -383,6 +354,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--transport", choices=("websockets", "picows"), default="websockets")
     parser.add_argument("--redundant", action="store_true", help="every connection twice")
+    parser.add_argument("--malice", action="store_true", help="edited messages, nested brackets and bad frames besides")
     parser.add_argument("--json", action="store_true", help="nothing but the result")
     asked = parser.parse_args()
     instruments = [f"{market}:{symbol}" for market, symbols in MARKETS.items() for symbol in symbols]
@@ -398,7 +370,7 @@ def main() -> int:
                 Client(market, url, Path(folder), transport=asked.transport, redundant=asked.redundant, seed=asked.seed)
                 for market in MARKETS
             ]
-            campaign = Campaign(url, clients, redundant=asked.redundant, seconds=asked.seconds)
+            campaign = Campaign(url, clients, redundant=asked.redundant, seconds=asked.seconds, malice=asked.malice)
             say: Callable[[str], None] = str if asked.json else lambda text: print(text, file=sys.stderr, flush=True)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(campaign.run(asked.schedules, asked.seed, say))

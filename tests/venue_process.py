@@ -101,7 +101,7 @@ def sign_ed25519(key: Any, payload: str) -> str:
 def _decode(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

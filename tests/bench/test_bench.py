@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtframe.api import Feature
-from vtframe.cli.bench import elsewhere, fused, inference, socket, swap
+from vtframe.cli.bench import elsewhere, fused, inference, resync, socket, swap
 from vtframe.cli.bench.feature_sets import six_features, twelve_features, twenty_four_features
 from vtframe.cli.bench.material import Material
 from vtframe.cli.bench.naive import Naive
@@ -139,6 +139,17 @@ def test_every_recorded_message_goes_through_a_socket_for_each_transport(data: P
         assert row.baseline_median is not None
         assert 0 < row.median < row.baseline_median, "receiving alone cannot take longer than receiving and more"
     assert not list(socket.run(Material((), market_seconds=1.0), said.append)), "the embedded market has no bytes"
+
+
+def test_every_gap_of_a_book_is_timed_beside_its_snapshots_round_trip() -> None:
+    said: list[str] = []
+    rows = list(resync.run(said.append, gaps=12, repeats=1))
+    assert [row.name for row in rows] == ["live: resync after a gap, spot", "live: resync after a gap, USD-M"]
+    assert all(int(words.split()[0]) >= 10 for words in said), said  # a gap while a snapshot is under way has no row
+    for row in rows:
+        assert row.baseline_median is not None
+        assert row.baseline_median < row.median < 5 * row.baseline_median, "the snapshot's round trip is a part of it"
+        assert row.median <= row.p99
 
 
 def test_the_live_bench_without_a_recording_says_what_it_needs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,14 @@ import queue
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import pytest
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from vtframe.transport import Library, TransportError, connect
 
@@ -331,3 +333,78 @@ def test_bytes_that_nobody_has_read_are_counted(library: Library) -> None:
     finally:
         over.set()
         thread.join(20)
+
+
+@contextlib.asynccontextmanager
+async def hostile_server(frames: bytes, times: int = 1) -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """Upgrades properly, sends ``frames`` so often, answers nothing more and never lets go of a socket."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        request = await reader.readuntil(b"\r\n\r\n")
+        key = next(line.split(b": ")[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            + accept_key(key.decode()).encode()
+            + b"\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            for _ in range(times):
+                writer.write(frames)
+                await writer.drain()
+            await reader.read()
+
+    running = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/ws", writers
+    finally:
+        running.close()
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "frames", [bytes((0x83, 0)), bytes((0x81, 127)) + b"\xff" * 8, bytes((0x89, 126, 0, 200)) + b"x" * 200]
+)
+def test_who_breaks_the_protocol_and_keeps_the_socket_is_left_within_seconds(library: Library, frames: bytes) -> None:
+    async def main() -> Inbox:
+        inbox = Inbox()
+        async with hostile_server(frames) as (url, _):
+            await connect(url, inbox, lambda: 0, library=library)
+            async with asyncio.timeout(6):
+                await inbox.wait(lambda: bool(inbox.closed))
+        return inbox
+
+    inbox = asyncio.run(main())
+    assert len(inbox.closed) == 1
+    assert all(not data for data, _ in inbox.messages)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("between", [b"", bytes((0x8A, 0))])  # and a pong after each
+def test_fragments_without_an_end_cost_their_bytes_and_end_at_the_limit(library: Library, between: bytes) -> None:
+    limit = 100_000
+    piece = bytes((0x00, 2)) + b"xx" + between
+
+    async def main() -> tuple[Inbox, int]:
+        inbox = Inbox()
+        async with hostile_server(bytes((0x01, 0)) + piece * 40_000) as (url, _):
+            connection = await connect(url, inbox, lambda: 0, library=library, limit=limit)
+            tracemalloc.start()
+            await asyncio.sleep(1.5)
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            await connection.close()
+        async with hostile_server(bytes((0x01, 0)) + piece * 60_000) as (url, _):
+            await connect(url, inbox, lambda: 0, library=library, limit=limit)
+            async with asyncio.timeout(10):
+                await inbox.wait(lambda: len(inbox.closed) > 1)
+        return inbox, held
+
+    inbox, held = asyncio.run(main())
+    assert inbox.messages == []
+    assert held < 500_000  # 80,000 bytes in 40,000 pieces

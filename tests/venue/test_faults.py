@@ -13,6 +13,7 @@ import pytest
 from book_follower import BookFollower, assert_truth, read
 from venue_process import API_KEY, VenueProcess, listen, running_venue, sign
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 DEPTH = "btcusdt@depth@0ms"
 
@@ -292,6 +293,72 @@ def test_a_fault_that_is_none_is_refused_with_a_reason(venue: VenueProcess, faul
 def test_faults_come_from_a_file_and_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "venue.toml"
     path.write_text("instruments = ['spot:BTCUSDT']\n[[faults]]\nkind = 'status'\noperation = 'ping'\nstatus = 500\n")
-    with running_venue("--fault", "kind=clock_skew skew_ms=1000", config=path) as venue:
-        assert [one["kind"] for one in venue.get("/venue/faults").body] == ["status", "clock_skew"]
+    refusal = "kind=reject code=-2010 message='Market is closed.'"
+    with running_venue("--fault", "kind=clock_skew skew_ms=1000", "--fault", refusal, config=path) as venue:
+        assert [one["kind"] for one in venue.get("/venue/faults").body] == ["status", "clock_skew", "reject"]
+        assert venue.get("/venue/faults").body[2]["message"] == "Market is closed."
         assert venue.get("/api/v3/ping").status == 500
+
+
+@pytest.mark.parametrize("kind", ["mutate", "nest"])
+def test_answers_are_damaged_where_an_operation_is_named_and_messages_where_none_is(venue: VenueProcess, kind: str) -> None:
+    whole = venue.get("/api/v3/exchangeInfo").body
+    strike(venue, kind=kind, operation="info", seed=4, depth=5_000)
+    damaged = [venue.get("/api/v3/exchangeInfo").body for _ in range(5)]
+    assert all(one != whole for one in damaged)
+    assert any(isinstance(one, bytes) for one in damaged)  # no JSON
+    assert breaks(diffs(venue, 10)) == 0
+    venue.request("DELETE", "/venue/faults")
+    strike(venue, kind=kind, stream=DEPTH, skip=1, depth=5_000)
+    assert venue.get("/api/v3/exchangeInfo").body["symbols"] == whole["symbols"]
+    with listen(f"{venue.urls['usdm']['public']}/ws/{DEPTH}") as socket:
+        read(socket)
+        texts = [socket.recv(timeout=10, decode=False) for _ in range(20)]
+    assert sum(not _is_diff(text) for text in texts) >= 3
+
+
+def _is_diff(text: bytes) -> bool:
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(message, dict) and {"U", "u", "pu", "b", "a"} <= message.keys()
+
+
+def _hear_out(socket: ClientConnection) -> None:
+    while True:
+        socket.recv(timeout=1.0)
+
+
+def test_an_accounts_events_are_damaged_by_their_name_on_both_markets(venue: VenueProcess) -> None:
+    before = hits(venue, "nest")
+    strike(venue, kind="nest", stream="user_data", depth=7)
+    key = venue.request("POST", "/fapi/v1/listenKey", headers={"X-MBX-APIKEY": API_KEY}).body["listenKey"]
+    params: dict[str, object] = {"apiKey": API_KEY, "timestamp": venue.now_ms()}
+    params["signature"] = sign("&".join(f"{name}={params[name]}" for name in sorted(params)))
+    with listen(f"{venue.urls['usdm']['private']}/ws/{key}") as usdm, listen(venue.urls["spot"]["ws_api"]) as spot:
+        spot.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
+        assert read(spot)["id"] == 1
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+        for path, socket in (("/fapi/v1/order", usdm), ("/api/v3/order", spot)):
+            assert venue.signed("POST", path, **order).status == 200
+            assert set(str(socket.recv(timeout=10))) <= set('[]{"a:')
+    assert hits(venue, "nest") > before + 1
+
+
+@pytest.mark.parametrize("damage", ["opcode", "reserved", "length", "masked", "control", "fragment"])
+def test_a_bad_frame_ends_the_connection_or_says_nothing(venue: VenueProcess, damage: str) -> None:
+    for seed in range(3):
+        strike(venue, kind="bad_frame", damage=damage, stream=DEPTH, skip=1, seed=seed)
+        with listen(f"{venue.urls['usdm']['public']}/ws/{DEPTH}") as socket:
+            read(socket)
+            with pytest.raises((ConnectionClosed, TimeoutError)):
+                _hear_out(socket)
+        venue.request("DELETE", "/venue/faults")
+
+
+def test_fragments_go_on_until_the_client_leaves(venue: VenueProcess) -> None:
+    strike(venue, kind="bad_frame", damage="fragments", stream=DEPTH, seed=3, count=1)
+    with listen(f"{venue.urls['usdm']['public']}/ws/{DEPTH}", max_size=200_000) as socket, pytest.raises(ConnectionClosed):
+        socket.recv(timeout=20)
+    assert breaks(diffs(venue, 10)) == 0

@@ -5,6 +5,7 @@ Between the bytes and the order there is no hook call, no lock, no await and no 
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +31,10 @@ from vtframe.journal.records import AnswersArrived, DriftJudged, InputArrived, L
 
 _POLL = 256  # frames between two turns of housekeeping
 _PLACES = 20  # of damage that the report names
-_NAMES = 100  # of types of messages that are counted by name: a venue can make up any number of them
+_NAMES = 100  # of types of messages, and of damage, that are counted by name: a venue can make up any number of them
 _OTHERS = "other types"
+_OTHER_DAMAGE = "other damage"
+_WRITTEN = re.compile(r"'[^']*'")  # what stood there; the journal has it
 
 _now = time.perf_counter_ns
 
@@ -251,7 +254,8 @@ class Engine:
         return self.number - 1
 
     def _damaged(self, number: int, where: str, problem: str) -> None:
-        self.damage[problem.split(":", 1)[0]] += 1
+        kind = _WRITTEN.sub("...", problem).split(":", 1)[0]
+        self.damage[kind if kind in self.damage or len(self.damage) < _NAMES else _OTHER_DAMAGE] += 1
         if len(self.damaged_at) < _PLACES:
             self.damaged_at.append(f"{where}: {problem}")
         self._note(number, InputKind.MESSAGE, f"damage: {where}: {problem}")

@@ -41,6 +41,7 @@ class WebsocketsConnection(asyncio.Protocol):
         self._fragments = Fragments()
         self._pings = 0
         self._transport: asyncio.Transport | None = None
+        self._ending: asyncio.TimerHandle | None = None
         self._descriptor = -1  # what is written to directly; none where the bytes are to be encrypted
         self._rehearsed: tuple[Protocol, ScratchSocket] | None = None
         loop = asyncio.get_running_loop()
@@ -84,6 +85,8 @@ class WebsocketsConnection(asyncio.Protocol):
         if self._rehearsed is not None:
             self._rehearsed[1].close()
             self._rehearsed = None
+        if self._ending is not None:
+            self._ending.cancel()
         protocol = self._protocol
         if protocol.state is not State.CLOSED:
             protocol.receive_eof()
@@ -180,8 +183,11 @@ class WebsocketsConnection(asyncio.Protocol):
                 self._write(transport, piece)
             elif transport.can_write_eof() and not transport.is_closing():
                 transport.write_eof()
-        if self._protocol.close_expected() and not transport.is_closing() and self._protocol.state is State.CLOSED:
-            transport.close()
+        if self._protocol.close_expected() and not transport.is_closing():
+            if self._protocol.state is State.CLOSED:
+                transport.close()
+            elif self._ending is None:  # who breaks the protocol need not close the socket, and nothing is heard from here on
+                self._ending = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
 
     def _write(self, transport: asyncio.Transport, piece: bytes) -> None:
         """Where nothing waits to be written, the kernel has it when this returns: uvloop would keep it until its turn is over,

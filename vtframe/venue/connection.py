@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vtframe.venue.frame import CLOSE, TEXT, Message, frame
 
 _numbers = itertools.count(1)
+_REPEAT_S = 0.001
 
 
 class Tally(NamedTuple):
@@ -43,13 +44,16 @@ class Connection:
         self._limit = limit
         self._waiting: list[bytes] = []
         self._bytes = 0  # in ``_waiting``
-        self._held: list[bytes] = []  # frames that come after the next one
+        self._held: dict[str, list[bytes]] = {}  # by stream: frames that come after its next one
         self._stalled = False
+        self._endless = False  # in a message without an end
         self._silent_until = 0.0
 
     def send(self, message: Message) -> None:
         """A stream's message; it leaves with the next ``flush``."""
         self.send_raw(message.framed(combined=self.combined))
+        if self._held:
+            self.let_go(message.stream)
 
     def send_raw(self, framed: bytes) -> None:
         """A stream's message as bytes."""
@@ -57,10 +61,6 @@ class Connection:
             return
         self._add(framed)
         self.sent += 1
-        if self._held:
-            held, self._held = self._held, []
-            for one in held:
-                self._add(one)
 
     def send_text(self, text: bytes) -> None:
         """An answer, after everything that was sent before it."""
@@ -70,9 +70,27 @@ class Connection:
         self._add(data)
         self.flush()
 
-    def hold(self, framed: bytes) -> None:
-        """A message that comes after the next one."""
-        self._held.append(framed)
+    def hold(self, stream: str, framed: bytes) -> None:
+        """A message that comes after the next one of its stream."""
+        self._held.setdefault(stream, []).append(framed)
+
+    def let_go(self, stream: str) -> None:
+        """The next one of the stream has been sent."""
+        for framed in self._held.pop(stream, ()):
+            self.send_raw(framed)
+
+    def never_end(self, fragments: bytes) -> None:
+        """From here on nothing else is sent, as fast as the client reads, for as long as it stays."""
+        self.flush()
+        self._endless = True
+        self._repeat(fragments)
+
+    def _repeat(self, fragments: bytes) -> None:
+        if self.closed or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() < len(fragments):
+            self._transport.write(fragments)
+        self._loop.call_later(_REPEAT_S, self._repeat, fragments)
 
     def stall(self, seconds: float) -> None:
         """Nothing leaves for so long; then everything does, in order."""
@@ -142,6 +160,8 @@ class Connection:
         return bool(self._silent_until) and self._loop.time() < self._silent_until
 
     def _add(self, framed: bytes) -> None:
+        if self._endless:
+            return
         self._waiting.append(framed)
         self._bytes += len(framed)
 

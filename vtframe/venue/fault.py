@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -9,10 +10,15 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from vtframe.errors import InputError
+from vtframe.errors import InputError, nearest
+from vtframe.venue.damage import FrameDamage
 
-FRAMES = frozenset({"drop", "duplicate", "reorder", "delay", "corrupt", "oversize"})
+FRAMES = frozenset({"drop", "duplicate", "reorder", "delay", "corrupt", "oversize", "mutate", "nest", "bad_frame"})
 """On stream messages, for each connection by itself."""
+ANSWERS = frozenset({"mutate", "nest", "bad_frame"})
+"""With an ``operation`` they strike its answers instead."""
+USER_DATA = "user_data"
+"""The stream of an account's events, whatever its name or key is."""
 TAPE = frozenset({"gap"})
 """On a depth message, for everybody."""
 SOCKETS = frozenset({"silence", "disconnect", "half_open", "expire"})
@@ -43,16 +49,21 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seconds: Annotated[float, Meta(ge=0.0)] = 5.0  # of silence; 0 on half_open: for ever
     delay_ms: Annotated[float, Meta(ge=0.0)] = 250.0
     size: Annotated[int, Meta(ge=1, le=256 * 1024 * 1024)] = 16 * 1024 * 1024  # of an oversize frame
+    depth: Annotated[int, Meta(ge=1, le=16 * 1024 * 1024)] = 100_000  # of nested brackets
+    damage: FrameDamage = "any"  # of a bad frame
+    lies: bool = True  # whether a mutated message may be one that can be read and is not true
     changes: Annotated[int, Meta(ge=1)] = 200  # how old a stale snapshot is
     skew_ms: int = 5000
     status: Annotated[int, Meta(ge=400, le=599)] = 503
-    code: int = -1000
-    message: str = "An unknown error occurred while processing the request."
+    retry_after_s: Annotated[int, Meta(ge=0, le=86_400)] = 5  # of status 429 and 418
+    code: int | None = None  # of status and reject; the venue's most frequent where none is given
+    message: str = ""  # the venue's own words where none are given
     how: Literal["silence", "timeout"] = "silence"  # lost_ack: no answer at all, or 408 and -1007
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"no fault {self.kind!r}: there are {', '.join(KINDS)}")
+            hint = nearest(self.kind, KINDS)
+            raise ValueError(f"no fault {self.kind!r}" + (f"; {hint}" if hint else f": there are {', '.join(KINDS)}"))
 
 
 class ActiveFault:
@@ -72,7 +83,13 @@ class ActiveFault:
         return self.fault.count is not None and self.hits >= self.fault.count
 
     def hears(self, market: str, stream: str) -> bool:
-        return fnmatchcase(market, self.fault.market) and fnmatchcase(stream, self.fault.stream)
+        fault = self.fault
+        if fault.kind in ANSWERS and fault.operation:
+            return False
+        return fnmatchcase(market, fault.market) and fnmatchcase(stream, fault.stream)
+
+    def hears_answer(self, market: str, operation: str) -> bool:
+        return self.fault.kind in ANSWERS and bool(self.fault.operation) and self.hears_request(market, operation)
 
     def hears_connection(self, market: str, path: str) -> bool:
         return fnmatchcase(market, self.fault.market) and fnmatchcase(path, self.fault.path)
@@ -99,9 +116,13 @@ class ActiveFault:
 
 
 def fault_table(words: str) -> dict[str, str]:
-    """A fault from the command line, ``kind=drop share=0.01 market=spot``, as a table; raises InputError."""
+    """A fault from the command line, ``kind=drop share=0.01 message='as a shell reads it'``, as a table; raises InputError."""
     table: dict[str, str] = {}
-    for word in words.split():
+    try:
+        parts = shlex.split(words)
+    except ValueError as e:
+        raise InputError(f"fault {words!r}", f"cannot be read: {e}", "write message='with its quotes closed'") from None
+    for word in parts:
         key, equals, value = word.partition("=")
         if not equals:
             raise InputError(f"fault {words!r}", f"expected key=value, found {word!r}", "write kind=drop share=0.01")

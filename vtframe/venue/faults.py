@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from vtframe.venue.connection import Connection
-from vtframe.venue.fault import FRAMES, SOCKETS, ActiveFault, Fault
-from vtframe.venue.frame import BINARY, TEXT, Message, frame
+from vtframe.venue.damage import cut, more_fragments, mutate, nest, spoil_frame
+from vtframe.venue.fault import FRAMES, SOCKETS, USER_DATA, ActiveFault, Fault
+from vtframe.venue.frame import Message, frame
 from vtframe.venue.refusal import Refusal
+from vtframe.venue.words import reject_code, status_code, words
 
 
 class AnswerLost(Exception):  # noqa: N818 - it was made, and nobody hears it
@@ -64,13 +66,18 @@ class Faults:
         """Send a stream's message as the faults have it."""
         hit = None
         for active in self._frame_faults:
-            if active.hears(market, message.stream) and active.strikes():
+            if active.hears(market, message.name) and active.strikes():
                 hit = active
                 self.counts[active.fault.kind] += 1
                 break
         if hit is None:
             connection.send(message)
             return
+        self._deliver(connection, message, hit)
+        if hit.fault.kind != "reorder":
+            connection.let_go(message.stream)
+
+    def _deliver(self, connection: Connection, message: Message, hit: ActiveFault) -> None:
         if hit.is_over:
             self._sort()
         fault, framed = hit.fault, message.framed(combined=connection.combined)
@@ -81,14 +88,44 @@ class Faults:
                 connection.send_raw(framed)
                 connection.send_raw(framed)
             case "reorder":
-                connection.hold(framed)
+                connection.hold(message.stream, framed)
             case "delay":
                 connection.stall(fault.delay_ms / 1000)
                 connection.send_raw(framed)
             case "corrupt":
-                connection.send_raw(_corrupt(message.text(combined=connection.combined), hit))
+                connection.send_raw(cut(message.text(combined=connection.combined), hit.pick))
             case "oversize":
                 connection.send_raw(frame(message.text(combined=connection.combined).ljust(fault.size)))
+            case "mutate" | "nest":
+                connection.send_raw(frame(_spoilt(message.text(combined=connection.combined), hit)))
+            case "bad_frame":
+                _break(connection, message.text(combined=connection.combined), hit)
+
+    def tell(self, connection: Connection, market: str, event: str) -> None:
+        """Send an account's event on a connection that is no stream's."""
+        self.deliver(connection, market, Message(USER_DATA, event))
+        connection.flush()
+
+    def spoil(self, market: str, operation: str, body: bytes) -> bytes:
+        """The body of an answer as the faults have it."""
+        hit = self._answer_hit(market, operation, ("mutate", "nest")) if self._active else None
+        return body if hit is None else _spoilt(body, hit)
+
+    def answer(self, connection: Connection, market: str, operation: str, body: bytes) -> None:
+        """Send an answer over a WebSocket as the faults have it."""
+        hit = self._answer_hit(market, operation, ("bad_frame",)) if self._active else None
+        if hit is not None:
+            _break(connection, body, hit)
+            connection.flush()
+        else:
+            connection.send_text(self.spoil(market, operation, body))
+
+    def _answer_hit(self, market: str, operation: str, kinds: tuple[str, ...]) -> ActiveFault | None:
+        for kind in kinds:
+            hit = self._hits(kind, lambda active: active.hears_answer(market, operation))
+            if hit is not None:
+                return hit
+        return None
 
     def leaves_gap(self, market: str, stream: str) -> bool:
         """A depth message that nobody gets."""
@@ -154,8 +191,7 @@ class Faults:
         for kind in ("status", "reject"):
             hit = self._hits(kind, hears)
             if hit is not None:
-                status = hit.fault.status if kind == "status" else 400
-                raise Refusal(hit.fault.code, hit.fault.message, status=status)
+                raise _refusal(hit.fault, market, operation)
 
     def after(self, market: str, operation: str) -> None:
         """Faults that take the answer of an operation that was done; raises Refusal or AnswerLost."""
@@ -163,11 +199,7 @@ class Faults:
         if hit is None:
             return
         if hit.fault.how == "timeout":
-            raise Refusal(
-                -1007,
-                "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
-                status=408,
-            )
+            raise Refusal(-1007, words(market, -1007), status=408)
         raise AnswerLost
 
     def carry(self, market: str, tell: Callable[[], None], *, is_fill: bool) -> None:
@@ -188,9 +220,23 @@ class Faults:
         tell()
 
 
-def _corrupt(text: bytes, active: ActiveFault) -> bytes:
-    """Damage that any reader sees: the text is cut short, or is no UTF-8."""
-    at = active.pick(max(1, len(text) - 1))
-    if active.pick(2):
-        return frame(text[:at], TEXT)
-    return frame(text[:at] + b"\xff" + text[at:], TEXT if active.pick(2) else BINARY)
+def _refusal(fault: Fault, market: str, operation: str) -> Refusal:
+    """What the venue answers instead of what it was asked for."""
+    status = fault.status if fault.kind == "status" else 400
+    usual = status_code(status) if fault.kind == "status" else reject_code(market, operation)
+    code = usual if fault.code is None else fault.code
+    headers = {"Retry-After": str(fault.retry_after_s)} if status in {418, 429} else {}
+    return Refusal(code, fault.message or words(market, code), status=status, headers=headers)
+
+
+def _spoilt(text: bytes, active: ActiveFault) -> bytes:
+    if active.fault.kind == "mutate":
+        return mutate(text, active.pick, lies=active.fault.lies)
+    return nest(active.fault.depth, active.pick)
+
+
+def _break(connection: Connection, text: bytes, active: ActiveFault) -> None:
+    damage = active.fault.damage
+    connection.send_raw(spoil_frame(text, damage, active.pick))
+    if damage == "fragments":
+        connection.never_end(more_fragments(active.pick))

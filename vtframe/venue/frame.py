@@ -18,10 +18,11 @@ def frame(payload: bytes, first_byte: int = TEXT) -> bytes:
 class Message:
     """One payload of one stream, framed at most once bare and once in a combined stream's envelope."""
 
-    __slots__ = ("_bare", "_combined", "payload", "stream")
+    __slots__ = ("_bare", "_combined", "name", "payload", "stream")
 
-    def __init__(self, stream: str, payload: str) -> None:
+    def __init__(self, stream: str, payload: str, *, name: str = "") -> None:
         self.stream = stream
+        self.name = name or stream  # what faults know it by
         self.payload = payload
         self._bare: bytes | None = None
         self._combined: bytes | None = None

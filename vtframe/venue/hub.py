@@ -47,9 +47,9 @@ class Hub:
     def subscribers(self, market: str, stream: str) -> Collection[Connection]:
         return self._subscribers.get((market, stream), ())
 
-    def publish(self, market: str, stream: str, payload: str) -> None:
-        """To everybody who subscribed; it leaves with ``flush``."""
-        message = Message(stream, payload)
+    def publish(self, market: str, stream: str, payload: str, *, name: str = "") -> None:
+        """To everybody who subscribed; it leaves with ``flush``. ``name`` is what faults know the stream by."""
+        message = Message(stream, payload, name=name)
         self.published += 1
         for connection in self._subscribers.get((market, stream), ()):
             if self._faults.on_frames:

@@ -9,6 +9,7 @@ import msgspec
 
 from vtframe.venue.account import Account
 from vtframe.venue.asked import Asked
+from vtframe.venue.fault import USER_DATA
 from vtframe.venue.hub import Hub
 from vtframe.venue.refusal import Refusal
 
@@ -34,7 +35,7 @@ class ListenKeys:
             key = hashlib.sha256(text.encode()).hexdigest()
             self._names[account.name] = key, now_ms + _LIFE_MS
             self._keys[key] = account
-            account.listeners[self._market][key] = partial(self._hub.publish, self._market, key)
+            account.listeners[self._market][key] = partial(self._hub.publish, self._market, key, name=USER_DATA)
             return key
         return self.keep(account, now_ms)
 
@@ -60,6 +61,7 @@ class ListenKeys:
                     self._market,
                     key,
                     msgspec.json.encode({"e": "listenKeyExpired", "E": now_ms, "listenKey": key}).decode(),
+                    name=USER_DATA,
                 )
                 self.close(self._keys[key])
                 self._names.pop(name, None)

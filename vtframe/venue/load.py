@@ -34,7 +34,7 @@ class _Collector(Hub):
     def subscribers(self, market: str, stream: str) -> Sequence[Connection]:
         return (None,) if stream.partition("@")[2] in self._kinds else ()  # type: ignore[return-value]
 
-    def publish(self, market: str, stream: str, payload: str) -> None:
+    def publish(self, market: str, stream: str, payload: str, *, name: str = "") -> None:
         self.messages.append(Message(stream, payload))
 
 

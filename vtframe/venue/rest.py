@@ -39,6 +39,7 @@ async def serve_rest(venue: Venue, market: str, operation: Operation, request: w
     except Refusal as refusal:
         content, status, headers = refusal.body(), refusal.status, refusal.headers
     venue.hub.flush()
+    content = venue.faults.spoil(market, operation.name, content)
     headers = {**limiter.weight_headers(), **headers}
     if operation.is_order and account is not None:
         headers.update(limiter.order_headers(account.name, now_ms))

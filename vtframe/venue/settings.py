@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from vtframe import errors
-from vtframe.errors import ConfigError, InputError
+from vtframe.config import Document, Place, decode_part, in_order, read_document
+from vtframe.config.decode import decode_fields
+from vtframe.errors import ConfigError
 from vtframe.venue.account import TEST_ACCOUNT, AccountTable
 from vtframe.venue.fault import Fault, fault_table
 from vtframe.venue.listing import DEFAULT
@@ -41,18 +43,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_settings(path: Path | None, given: dict[str, Any]) -> Settings:
-    """The file's settings with those of the command line in their place; raises InputError or ConfigError."""
-    table: dict[str, Any] = {}
+    """The file's settings with those of the command line in their place; raises InputError, or ConfigError with every fault."""
+    values: dict[str, Any] = {}
+    found: list[errors.Fault] = []
     if path is not None:
-        try:
-            table = tomllib.loads(path.read_text())
-        except OSError as e:
-            raise InputError(str(path), f"cannot be read: {e.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-            raise InputError(str(path), f"not valid TOML: {e}") from None
-    if "faults" in given:
-        given = {**given, "faults": [*table.get("faults", []), *map(fault_table, given["faults"])]}
-    try:
-        return msgspec.convert({**table, **given}, Settings, strict=False)
-    except msgspec.ValidationError as e:
-        raise ConfigError(errors.Fault(file=str(path or "command line"), problem=str(e))) from None
+        document = read_document(path)
+        values, found = decode_fields(Settings, document.data, document.root)
+    wishes = {key: value for key, value in given.items() if key != "faults"}
+    told, wrong = decode_fields(Settings, _typed(Settings, wishes), _command_line(wishes))
+    added, unfit = _faults([fault_table(words) for words in given.get("faults", ())])
+    found = [*in_order(found), *wrong, *unfit]
+    if found:
+        raise ConfigError(*found)
+    return Settings(**{**values, **told, "faults": (*values.get("faults", ()), *added)})
+
+
+def _faults(tables: list[dict[str, str]]) -> tuple[list[Fault], list[errors.Fault]]:
+    """Those of the command line."""
+    found: list[Fault] = []
+    unfit: list[errors.Fault] = []
+    for number, table in enumerate(tables, start=1):
+        typed = _typed(Fault, table)
+        fault, wrong = decode_part(Fault, typed, _command_line(typed))
+        found += [fault] if fault is not None else []
+        unfit += [msgspec.structs.replace(one, table=f"--fault {number}") for one in wrong]
+    return found, unfit
+
+
+def _command_line(given: dict[str, Any]) -> Place:
+    """Where there are no lines."""
+    return Document(Path("command line"), "", overrides=given).root
+
+
+def _typed(cls: type[msgspec.Struct], texts: dict[str, Any]) -> dict[str, Any]:
+    """Words of a command line as what their fields take; as they are where they cannot be that."""
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(cls)}
+    found = {}
+    for key, text in texts.items():
+        found[key] = text
+        with suppress(msgspec.ValidationError):
+            found[key] = msgspec.convert(text, types.get(key, Any), strict=False)
+    return found

@@ -53,18 +53,21 @@ class ApiSession:
                 "session.subscriptions": self._list_subscriptions,
             }
 
-    async def answer(self, text: str | bytes) -> bytes | None:
-        """The venue's answer to one message; None where it is lost."""
+    async def answer(self, text: str | bytes) -> None:
+        """Answer one message, unless the answer is lost."""
         try:
             request = msgspec.json.decode(text, type=_Request)
         except (msgspec.DecodeError, RecursionError):
             error = {"code": -1135, "msg": "Invalid JSON Request"}
-            return msgspec.json.encode({"id": None, "status": 400, "error": error})
+            self._connection.send_text(msgspec.json.encode({"id": None, "status": 400, "error": error}))
+            return
         limiter, account, status = self._venue.limiters[self._market], None, 200
         body: dict[str, Any]
+        name = ""
         try:
-            asked = Asked(self._venue, self._market, {name: _text(raw) for name, raw in request.params.items()})
+            asked = Asked(self._venue, self._market, {key: _text(raw) for key, raw in request.params.items()})
             operation = self._operation(request.method)
+            name = operation.name
             limiter.spend(operation.weigh(asked), self._venue.own_ms())
             account = self._authorize(asked, operation)
             if operation.is_order and account is not None:
@@ -73,7 +76,7 @@ class ApiSession:
             body = {"result": operation.answer(asked._replace(account=account))}
             self._venue.faults.after(self._market, operation.name)
         except AnswerLost:
-            return None
+            return
         except Refusal as refusal:
             status = refusal.status
             body = {"error": {"code": refusal.code, "msg": refusal.message}}
@@ -82,7 +85,8 @@ class ApiSession:
                 retry = now_ms + int(refusal.headers["Retry-After"]) * 1000
                 body["error"]["data"] = {"serverTime": now_ms, "retryAfter": retry}
         counts = limiter.counts(account.name if account is not None else None, self._venue.own_ms())
-        return msgspec.json.encode({"id": request.id, "status": status, **body, "rateLimits": counts})
+        answer = msgspec.json.encode({"id": request.id, "status": status, **body, "rateLimits": counts})
+        self._venue.faults.answer(self._connection, self._market, name, answer)
 
     def _operation(self, method: str) -> Operation:
         own = self._own.get(method)
@@ -154,7 +158,7 @@ class ApiSession:
         return {"subscriptionId": number}
 
     def _tell(self, number: int, event: str) -> None:
-        self._connection.send_text(f'{{"subscriptionId":{number},"event":{event}}}'.encode())
+        self._venue.faults.tell(self._connection, self._market, f'{{"subscriptionId":{number},"event":{event}}}')
 
     def _unsubscribe(self, asked: Asked) -> object:
         text = asked.parameters.get("subscriptionId", "")
@@ -182,9 +186,7 @@ async def serve_api(venue: Venue, market: str, request: web.Request) -> web.Stre
         try:
             async for kind, data in socket.messages(rate=_RATE):
                 if kind in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    answer = await session.answer(data)
-                    if answer is not None:
-                        socket.connection.send_text(answer)
+                    await session.answer(data)
                     venue.hub.flush()
         finally:
             session.end()

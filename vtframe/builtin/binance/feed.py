@@ -127,6 +127,10 @@ class BinanceFeed(Feed):
     def report(self) -> Mapping[str, Any]:
         return self._live.report()
 
+    def mended(self) -> list[tuple[int, int]]:
+        """Of the gaps that one snapshot mended, the newest: ns to the live book, and of the snapshot's round trip."""
+        return [one for resync in self._live.resyncs for one in resync.mended]
+
     def _kinds(self) -> tuple[Kind, ...]:
         return tuple(kind for kind in _KINDS if kind in self.streams or kind == "depth")
 

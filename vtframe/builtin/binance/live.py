@@ -19,6 +19,7 @@ from vtframe.builtin.binance.back_off import BackOff
 from vtframe.builtin.binance.exchange_info import TRADING, Listed
 from vtframe.builtin.binance.instrument_watch import InstrumentWatch
 from vtframe.builtin.binance.keeper import Keeper
+from vtframe.builtin.binance.lateness import Lateness
 from vtframe.builtin.binance.line import Line, Tap
 from vtframe.builtin.binance.live_settings import Settings
 from vtframe.builtin.binance.notes import State, note
@@ -57,6 +58,7 @@ class LiveMarket:
         self.losses: Counter[str] = Counter()  # of books, by what was lost
         self.failures: Counter[str] = Counter()  # attempts that came to nothing, by what was attempted
         self.silent: Counter[str] = Counter()  # streams that were acknowledged and silent, by name
+        self.lateness = Lateness()
         self.round_trips: list[int] = []  # of snapshots, ns; the newest 1,000
         self._market = market
         self._place = place
@@ -118,7 +120,7 @@ class LiveMarket:
     def report(self) -> dict[str, Any]:
         """Numbers for report.json."""
         trips = np.array(self.round_trips or [0], np.int64)
-        shares = np.array([share for one in self.resyncs for share in one.shares] or [np.nan])
+        shares = np.array([took / trip for one in self.resyncs for took, trip in one.mended] or [np.nan])
         return {
             "connections": self._lines,
             "reconnects": sum(keeper.reconnects for keeper in self._keepers),
@@ -129,6 +131,7 @@ class LiveMarket:
             "quiet": self.watch.quiet,
             "duplicates": sum(stream.duplicates for stream in self._streams),
             "missing": sum(stream.missing for stream in self._streams),
+            "lateness": self.lateness.report(),
             "snapshots": {
                 "synced": sum(one.synced for one in self.resyncs),
                 "too_old": sum(one.too_old for one in self.resyncs),
@@ -139,13 +142,7 @@ class LiveMarket:
                     "p99": _plain(np.percentile(shares, 99)),
                 },
             },
-            "rest": {
-                "requests": self.client.requests,
-                "weight_used": self.client.weights.used,
-                "weight_limit": self.client.weights.limit,
-                "refused": {str(status): count for status, count in self.client.weights.refusals.items()},
-                "failures": dict(self.client.failures),
-            },
+            "rest": self.client.report(),
             "most_unread_bytes": self.most_unread,
             "receive_buffer_bytes": self.least_buffer,
         }
@@ -158,6 +155,8 @@ class LiveMarket:
             if missing < 0:
                 return
             self._lose(stream.instrument, "gap", f"{missing} messages missing: {stream.name}", connection)
+        if stream.kind == "depth":
+            self.lateness.observe(stream, data, ts_recv)
         self._deliver(data, ts_recv, connection)
         if self._books.alarms != self._alarms:
             self._alarm(stream, connection)

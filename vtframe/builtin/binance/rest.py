@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 
@@ -39,7 +39,11 @@ class RestClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self.weights = weights
         self.requests = 0
+        self.slow = 0  # answers that took more than a quarter of the time that they may take
+        self.slowest_ns = 0
+        self._slow_ns = int(timeout_s * 0.25e9)
         self.failures: Counter[str] = Counter()
+        self._clock = weights.clock.monotonic_ns
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -60,6 +64,7 @@ class RestClient:
             await asyncio.sleep(wait)
         url = f"{self._root}/{path}"
         self.requests += 1
+        began = self._clock()
         try:
             async with self._session.get(url, params=parameters, allow_redirects=False) as answer:
                 self.weights.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
@@ -72,10 +77,26 @@ class RestClient:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as e:  # ValueError: headers that are none
             self.failures[type(e).__name__] += 1
             raise RestError(url, f"no answer: {str(e) or type(e).__name__}") from None
+        finally:
+            took = self._clock() - began
+            self.slow += took > self._slow_ns
+            self.slowest_ns = max(self.slowest_ns, took)
         if body is None:
             self.failures["too large"] += 1
             raise RestError(url, f"an answer of more than {most_bytes} bytes")
         return body
+
+    def report(self) -> dict[str, Any]:
+        """Numbers for report.json."""
+        return {
+            "requests": self.requests,
+            "weight_used": self.weights.used,
+            "weight_limit": self.weights.limit,
+            "refused": {str(status): count for status, count in self.weights.refusals.items()},
+            "failures": dict(self.failures),
+            "slow": self.slow,
+            "slowest_ns": self.slowest_ns,
+        }
 
     def _failed(self, url: str, problem: str, status: int, body: bytes | None) -> RestError:
         self.failures[str(status)] += 1

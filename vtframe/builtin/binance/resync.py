@@ -52,7 +52,9 @@ class Resync:
         self.depth = next(stream for stream in streams if stream.kind == "depth")
         self.too_old = 0  # snapshots that would have left a hole
         self.synced = 0  # times that the book became live
-        self.shares: list[float] = []  # from a gap to a live book, in round trips of its snapshot; the newest 1,000
+        self.mended: list[
+            tuple[int, int]
+        ] = []  # ns from a gap to a live book, and of its snapshot's round trip; the newest 1,000
         self._gap_ns: int | None = None  # monotonic: when a gap was seen that one snapshot may mend
         self._now = now_ns
         self._index = index
@@ -67,7 +69,9 @@ class Resync:
 
     def wake(self, *, gap: bool = False) -> None:
         """The book may need a snapshot, or may get one now. ``gap``: its own frames have just said so."""
-        if gap and self._gap_ns is None and not self.live:
+        if not self.ready:
+            self._gap_ns = None  # a connection has to come first: no snapshot alone mends it
+        elif gap and self._gap_ns is None and not self.live:
             self._gap_ns = self._now()
         self._wake.set()
 
@@ -113,6 +117,6 @@ class Resync:
         self.synced += 1
         self._back_off.reset()
         if self._gap_ns is not None:
-            self.shares = [*self.shares[-999:], (self._now() - self._gap_ns) / round_trip]
+            self.mended = [*self.mended[-999:], (self._now() - self._gap_ns, round_trip)]
             self._gap_ns = None
         return True

@@ -30,7 +30,7 @@ class Weights:
         self.limit = limit
         self.used = 0
         self.refusals: Counter[int] = Counter()
-        self._clock = clock
+        self.clock = clock
         self._minute = 0
         self._blocked_until = 0  # monotonic
         self._banned_until = 0  # monotonic
@@ -39,7 +39,7 @@ class Weights:
         """How long a request of that weight has to wait; where it has not to, it is counted. ``orders``: it is about orders."""
         if (blocked := self.blocked_s()) > 0:
             return blocked
-        now = self._clock.now_ns()
+        now = self.clock.now_ns()
         if now // _MINUTE_NS != self._minute:
             self._minute = now // _MINUTE_NS
             self.used = 0
@@ -55,7 +55,7 @@ class Weights:
 
     def count(self, used: int) -> None:
         """What the venue says of the minute."""
-        self._minute = self._clock.now_ns() // _MINUTE_NS
+        self._minute = self.clock.now_ns() // _MINUTE_NS
         self.used = used
 
     def refused(self, status: int, retry_after: str | None) -> float:
@@ -67,7 +67,7 @@ class Weights:
     def leave_alone(self, seconds: float, *, banned: bool = False) -> float:
         """For so long nobody asks; during a ban nothing at all is sent. Returns the seconds within bounds."""
         seconds = min(max(seconds, 0.0), _MOST_S)
-        until = self._clock.monotonic_ns() + int(seconds * 1e9)
+        until = self.clock.monotonic_ns() + int(seconds * 1e9)
         self._blocked_until = max(self._blocked_until, until)
         if banned:
             self._banned_until = max(self._banned_until, until)
@@ -75,11 +75,11 @@ class Weights:
 
     def blocked_s(self) -> float:
         """How much longer nobody asks."""
-        return max(0, self._blocked_until - self._clock.monotonic_ns()) / 1e9
+        return max(0, self._blocked_until - self.clock.monotonic_ns()) / 1e9
 
     def banned_s(self) -> float:
         """How much longer nothing is sent."""
-        return max(0, self._banned_until - self._clock.monotonic_ns()) / 1e9
+        return max(0, self._banned_until - self.clock.monotonic_ns()) / 1e9
 
 
 def retry_after_s(text: str | None) -> int | None:

@@ -57,7 +57,7 @@ def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Ca
 
         yield from inference.run(config, say)
     if group in (None, "live"):
-        from vtframe.cli.bench import live, socket, tick_to_order, transport  # noqa: PLC0415
+        from vtframe.cli.bench import live, resync, socket, tick_to_order, transport  # noqa: PLC0415
         from vtframe.cli.bench.material import Material  # noqa: PLC0415
 
         yield from transport.run(say)
@@ -66,6 +66,7 @@ def _rows(group: str | None, config: Path, recordings: tuple[Path, ...], say: Ca
             yield from tick_to_order.run(recordings, say)
         if recordings or group == "live":
             yield from live.step(config, recordings, say)
+            yield from resync.run(say)
         yield from live.start(config, say)
     if group == "load":
         from vtframe.cli.bench import load  # noqa: PLC0415
