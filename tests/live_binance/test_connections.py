@@ -120,6 +120,8 @@ def test_one_of_two_connections_that_falls_silent_is_found_by_what_the_other_bri
     async def during(run: Run) -> None:
         await run.until(lambda: len(run.venue.clients) == 2, "two connections")
         await run.right()
+        lines = [line for keeper in run.feed._live._keepers for line in keeper.lines]
+        await run.until(lambda: all(tap.frames for line in lines for tap in line.taps.values()), "a message of every stream")
         run.venue.clients[1].mute.add("*")
         await run.until(lambda: run.venue.connections == 3, "a third")
         await run.more(50)

@@ -235,7 +235,7 @@ def test_a_missing_trade_makes_the_book_invalid_until_it_starts_anew() -> None:
 def test_trades_that_stop_get_a_new_connection_and_those_that_were_missed_are_a_gap() -> None:
     async def during(run: Run) -> None:
         await run.right()
-        await run.until(lambda: any(b"@trade" in data for data in run.desk.messages), "a trade")
+        await run.until(lambda: any(b"btcusdt@trade" in data for data in run.desk.messages), "a trade")
         run.venue.clients[0].mute.add("btcusdt@trade")
         await run.until(lambda: GAP in run.desk.states[0], "the gap")
         await run.right()

@@ -1,4 +1,4 @@
-"""A disk that is full takes neither recording nor journal: the session ends, and the venue has no order that is not journalled."""
+"""A disk that is full takes neither recording nor journal: the session ends, and the venue has no order that is not there."""
 
 from __future__ import annotations
 
