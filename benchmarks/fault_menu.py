@@ -1,9 +1,10 @@
-"""The faults of the campaign: what is asked of the venue, and the client's counters that show that it struck."""
+"""The campaign's markets and faults: what is asked of the venue, and the client's counters that show that it struck."""
 
 from __future__ import annotations
 
 from typing import Any
 
+MARKETS = {"spot": ("BTCUSDT", "ETHUSDT"), "usdm": ("BTCUSDT", "ETHUSDT"), "coinm": ("BTCUSD_PERP",)}
 DEPTH, TRADES = "*@depth*", "*@trade*"
 PUBLIC = "*@*"
 Menu = dict[str, tuple[dict[str, Any], tuple[str, ...]]]

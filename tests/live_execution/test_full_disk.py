@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ seed = 7
 duration_s = 90
 
 """
-EXECUTION = 'execution = { use = "binance", market = "usdm", url = "embedded", existing = "ignore" }'
+EXECUTION = 'execution = { use = "binance", market = "usdm", url = "embedded" }'
 INJECTED = """
 import errno, os, runpy, sys
 full, folder = sys.argv[1:3]
@@ -85,8 +85,9 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def venue() -> Iterator[Embedded]:
+    """One for each session: a session that dies leaves its position, and the next one's exits are not to meet it."""
     with embedded_venue() as running:
         yield running
 
@@ -117,26 +118,14 @@ def orders_at(venue: Embedded) -> set[str]:
     return {one["clientOrderId"] for one in venue.ask("/fapi/v1/allOrders", signed=True, symbol="BTCUSDT", limit=1000)}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("choice", ["stop_recording", "stop_trading"])
-def test_no_order_is_sent_that_a_full_disk_kept_out_of_the_journal(
-    root: Path, tmp_path: Path, venue: Embedded, disk: Disk, choice: str
-) -> None:
-    earlier, before = orders_at(venue), accepted(venue)
+def play(disk: Disk, config: Path, venue: Embedded, until: Callable[[], bool]) -> tuple[int, str, set[str]]:
+    """Fill the disk under a session once it has come so far: exit code, what it said, and the orders that it journalled."""
     session = disk.folder / "session"
-    command = [
-        *disk.command,
-        "run",
-        str(configure(root, tmp_path, choice)),
-        "--session",
-        str(session),
-        "--venue-url",
-        venue.url,
-    ]
+    command = [*disk.command, "run", str(config), "--session", str(session), "--venue-url", venue.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         give_up = time.monotonic() + PATIENCE_S
-        while accepted(venue) < before + ORDERS:
+        while not until():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < give_up
             time.sleep(0.02)
@@ -145,12 +134,39 @@ def test_no_order_is_sent_that_a_full_disk_kept_out_of_the_journal(
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 1  # whatever is declared for the recording: the journal has no choice
     disk.empty()
     approved = {one.order.client_order_id for one in JournalReader(session / "journal") if isinstance(one, OrderApproved)}
-    theirs = orders_at(venue) - earlier
+    return process.returncode, said, approved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["stop_recording", "stop_trading"])
+def test_no_order_is_sent_that_a_full_disk_kept_out_of_the_journal(
+    root: Path, tmp_path: Path, venue: Embedded, disk: Disk, choice: str
+) -> None:
+    config = configure(root, tmp_path, choice)
+    code, said, approved = play(disk, config, venue, lambda: accepted(venue) >= ORDERS)
+    theirs = orders_at(venue)
+    assert code == 1  # whatever is declared for the recording: the journal has no choice
     assert len(theirs) >= ORDERS
     assert theirs <= approved
     assert venue.open_orders("usdm") == []
     assert "cannot be written: No space left on device; free the disk; no order is sent that is not in the journal" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_an_order_that_rests_is_canceled_though_the_disk_takes_no_word_of_it(
+    root: Path, tmp_path: Path, venue: Embedded, disk: Disk
+) -> None:
+    config = configure(root, tmp_path, "stop_recording")
+    text = re.sub(r"strategy = \{.*?\}", 'strategy = { use = "resting" }', config.read_text())
+    local = f'plugins = ["onnx"]\nlocal = ["{Path(__file__).parent}/resting.py"]'
+    config.write_text(text.replace('plugins = ["onnx"]', local))
+    code, said, approved = play(disk, config, venue, lambda: accepted(venue) > 0)
+    assert code == 1, said
+    assert len(approved) == 1
+    (mine,) = [
+        one for one in venue.ask("/fapi/v1/allOrders", signed=True, symbol="BTCUSDT") if one["clientOrderId"] in approved
+    ]
+    assert (mine["status"], mine["executedQty"]) == ("CANCELED", "0.000")

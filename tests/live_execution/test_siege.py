@@ -40,15 +40,15 @@ seed = 7
 """
 EXECUTION = (
     'execution = {{ use = "binance", market = "{market}", url = "embedded", ack_timeout_ms = 300, '
-    'recv_window_ms = 1000, existing = "ignore", '
+    "recv_window_ms = 1000, "
     'transport = "{transport}" }}'
 )
 PUBLIC = "*@*"
 REST = ("depth", "info", "server_time", "open_orders", "account", "trades", "start_key")
 ORDERS = ("place_order", "cancel_order", "query_order")
 SECONDS = 6.0
-MOST_MIB = 80.0  # more than before, at any time: a few messages of the largest size at once
-KEPT_MIB = 50.0  # of it afterwards
+MOST_MIB = 120.0  # more than before, at any time: a few messages of the largest size at once
+KEPT_MIB = 90.0  # of it afterwards
 
 
 def faults(market: str, seed: int, *, lies: bool) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def besiege(root: Path, folder: Path, venue: Embedded, market: str, transport: s
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def venue() -> Iterator[Embedded]:
     with embedded_venue() as running:
         yield running
@@ -126,7 +126,7 @@ def test_a_session_outlives_a_venue_that_sends_anything_at_all(
     root: Path, tmp_path: Path, venue: Embedded, way: tuple[str, str, str]
 ) -> None:
     market, transport, kind = way
-    before, earlier = held(venue, market), {one["clientOrderId"] for one in orders_at(venue, market)}
+    before = held(venue, market)
     told = besiege(root, tmp_path, venue, market, transport, lies=kind == "lies")
     report = told["report"]
     assert told["right"]  # the book, level by level
@@ -137,7 +137,7 @@ def test_a_session_outlives_a_venue_that_sends_anything_at_all(
     assert report["feed"]["reconnects"] > 0
     journal = list(JournalReader(tmp_path / "session" / "journal"))
     approved = [one.order.client_order_id for one in journal if isinstance(one, OrderApproved)]
-    theirs = [one["clientOrderId"] for one in orders_at(venue, market) if one["clientOrderId"] not in earlier]
+    theirs = [one["clientOrderId"] for one in orders_at(venue, market)]
     assert len(approved) == report["counts"]["orders"] > told["orders_after"]
     assert len(set(theirs)) == len(theirs)
     assert set(theirs) <= set(approved)

@@ -131,13 +131,14 @@ class Engine:
 
     def wind_down(self, reason: str) -> None:
         """Before that, where lanes trade at venues: they enter nothing more and cancel every order, and the ends that their
-        venues tell are inputs still. Raises the first error, when all lanes were told."""
-        self._note_command()
-        self.journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
+        venues tell are inputs still. Raises the first error, when all lanes were told: a journal that cannot be written is no
+        reason to leave an order working."""
         with ExitStack() as steps:
             for lane in reversed(self._lanes):
                 if lane.adapter.live:
                     steps.callback(lane.wind_down, reason)
+            self._note_command()
+            self.journal.write(VenuesClosing(number=self.number, ts=self._clock.now_ns(), reason=reason))
 
     def _note_command(self) -> None:
         self._arrive()
