@@ -10,6 +10,7 @@ from vtframe.errors import DecodeError
 
 MOST_TEXT: Final = 256  # of what a venue says in words
 Text = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class _Execution(msgspec.Struct, frozen=True):
     c: Text
     x: Text
     X: Text
-    i: int
+    i: Id
     z: Text
     T: int
     C: Text = ""  # spot: the order's own client ID, where ``c`` is the cancel's
@@ -96,22 +97,25 @@ class OrderState(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to ``order.status``, and of ``order.cancel``. Spot says when in ``transactTime`` or ``updateTime``."""
 
     symbol: Text
-    order_id: int
+    order_id: Id
     client_order_id: Text
-    status: Text = ""
-    executed_qty: Text = "0"
+    status: Text = ""  # spot's answer to an order tells neither it nor what was executed
+    executed_qty: Text = ""
     update_time: int = 0
     transact_time: int = 0
     orig_client_order_id: Text = ""
 
     def report(self, name: str) -> Report:
+        """Raises DecodeError: an end that does not say what was filled is none that can be believed."""
+        if self.status and not self.executed_qty:
+            raise DecodeError(f"an order of Binance is {self.status[:20]}, and executedQty is missing")
         return Report(
             name=name,
             symbol=self.symbol,
             kind="STATUS",
             status=self.status,
             venue_order_id=self.order_id,
-            executed=self.executed_qty,
+            executed=self.executed_qty or "0",
             ts_ms=self.update_time or self.transact_time,
         )
 
@@ -119,7 +123,7 @@ class OrderState(msgspec.Struct, frozen=True, rename="camel"):
 class _TradeRow(msgspec.Struct, frozen=True, rename="camel"):
     """One row of ``myTrades`` (spot: isMaker) or ``userTrades`` (USD-M: maker)."""
 
-    id: int
+    id: Id
     price: Text
     qty: Text
     time: int
