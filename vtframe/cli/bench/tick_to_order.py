@@ -38,6 +38,7 @@ _RISK: Final = (
     {"use": "price_collar", "bps": 1_000},
     {"use": "order_rate", "orders": 100_000},
 )
+_WAYS: Final = {"fused": ("fused", True), "inline": ("inline", True), "cold": ("fused", False)}  # model's place, keep_warm
 _NAIVE: Final = "json, dict book, seven features, onnxruntime, HMAC at the same pace; no risk, journal or socket"
 
 _now = time.perf_counter_ns
@@ -59,20 +60,23 @@ def run(recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Ro
         bundle = network_bundle(home / "network", pipeline.schema)
         orders: dict[str, list[float]] = {}
         with own_venue({}) as url:
-            for where in ("fused", "inline"):
-                orders[where] = _session(home, bundle, where, recordings, url)
-                said = f"{len(orders[where]):,} orders to the embedded venue in {len(material.messages) / _PER_S:.0f} s"
-                say(f"MLP 12-64-32-3 {where}: {said}, {_PER_S:,} recorded frames a second")
+            for way in _WAYS:
+                orders[way] = _session(home, bundle, way, recordings, url)
+                said = f"{len(orders[way]):,} orders to the embedded venue in {len(material.messages) / _PER_S:.0f} s"
+                say(f"MLP 12-64-32-3 {way}: {said}, {_PER_S:,} recorded frames a second")
         seven = tuple(InputFeature(use=f"f{k}", label=f"f{k}", columns=(f"f{k}",)) for k in range(7))
         naive = _naive(material, network_bundle(home / "naive", seven))
+    cold = orders.pop("cold")
     for where, times in orders.items():
         told = "fused" if where == "fused" else "onnxruntime inline"
         yield time_row(f"live: tick to order, MLP 12-64-32-3 {told}", "us", times, _NAIVE, naive)
         yield _jitter(f"live: jitter of an idle loop, turns as long as {told}", times)
+    yield time_row("live: tick to order, MLP 12-64-32-3 fused, keep_warm", "us", orders["fused"], "the same without", cold)
 
 
-def _session(home: Path, bundle: BundleInfo, where: str, recordings: tuple[Path, ...], url: str) -> list[float]:
+def _session(home: Path, bundle: BundleInfo, way: str, recordings: tuple[Path, ...], url: str) -> list[float]:
     """Microseconds of every order of one session."""
+    where, keep_warm = _WAYS[way]
     features = [{"use": one.name, **_settings(one)} for one in twelve_features()]
     lane = {
         "id": "bench",
@@ -80,6 +84,7 @@ def _session(home: Path, bundle: BundleInfo, where: str, recordings: tuple[Path,
         "strategy": {"use": "bench_seldom"},
         "execution": {"use": "binance", "market": "usdm", "url": url, "existing": "ignore"},
         "capital": 1_000_000,
+        "keep_warm": keep_warm,
     }
     feed = {"use": "bench_paced_recording", "paths": [str(path.resolve()) for path in recordings], "messages_per_s": _PER_S}
     data: dict[str, Any] = {
@@ -91,9 +96,9 @@ def _session(home: Path, bundle: BundleInfo, where: str, recordings: tuple[Path,
         "lanes": [lane],
         "risk": list(_RISK),
     }
-    config = home / f"{where}.toml"
+    config = home / f"{way}.toml"
     config.write_text(tomli_w.dumps(data))
-    session = assemble(config, Wishes(folder=home / f"session-{where}", builtin=_PARTS)).session
+    session = assemble(config, Wishes(folder=home / f"session-{way}", builtin=_PARTS)).session
     stage = session.meters.stage("tick_to_order")
     samples: list[int] = []
     fold = session.meters.fold
