@@ -133,7 +133,7 @@ class Seldom(Strategy):
 
     name = "bench_seldom"
 
-    rows: Annotated[int, Meta(ge=1)] = 12
+    rows: Annotated[int, Meta(ge=1)] = 17
 
     def start(self, view: LaneView) -> None:
         self._until = self.rows

@@ -59,11 +59,11 @@ def run(recordings: tuple[Path, ...], say: Callable[[str], None]) -> Iterator[Ro
         pipeline = Pipeline(twelve_features(), material.instruments, material.rules)
         bundle = network_bundle(home / "network", pipeline.schema)
         orders: dict[str, list[float]] = {}
-        with own_venue({}) as url:
-            for way in _WAYS:
+        for way in _WAYS:
+            with own_venue({}) as url:  # a venue for each: it counts an account's orders, and refuses those that are too many
                 orders[way] = _session(home, bundle, way, recordings, url)
-                said = f"{len(orders[way]):,} orders to the embedded venue in {len(material.messages) / _PER_S:.0f} s"
-                say(f"MLP 12-64-32-3 {way}: {said}, {_PER_S:,} recorded frames a second")
+            said = f"{len(orders[way]):,} orders to the embedded venue in {len(material.messages) / _PER_S:.0f} s"
+            say(f"MLP 12-64-32-3 {way}: {said}, {_PER_S:,} recorded frames a second")
         seven = tuple(InputFeature(use=f"f{k}", label=f"f{k}", columns=(f"f{k}",)) for k in range(7))
         naive = _naive(material, network_bundle(home / "naive", seven))
     cold = orders.pop("cold")
