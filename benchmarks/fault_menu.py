@@ -39,5 +39,5 @@ MALICE: Menu = {  # what is left may be read and be untrue, which no counter sho
     "bad frames": ({"kind": "bad_frame", "stream": PUBLIC, "share": 0.05, "count": 3}, ()),
     "fragments": ({"kind": "bad_frame", "damage": "fragments", "stream": DEPTH, "count": 1}, ("reconnects", "losses")),
 }
-ON_TWO = ("lost diffs", "lost trades", "silence", "short silence", "half open", "disorder", "delay", "fragments")
+ON_TWO = ("damage", "lost diffs", "lost trades", "silence", "short silence", "half open", "disorder", "delay", "fragments")
 """What the other of two connections makes good."""

@@ -133,6 +133,28 @@ def test_one_of_two_connections_that_falls_silent_is_found_by_what_the_other_bri
     assert any("is silent here, and comes elsewhere" in reason for _, up, reason in desk.connections if not up)
 
 
+def test_the_successors_of_two_connections_that_fell_silent_do_not_wait_for_each_other() -> None:
+    async def during(run: Run) -> None:
+        await run.until(lambda: len(run.venue.clients) == 2, "two connections")
+        await run.right()
+        lines = [line for keeper in run.feed._live._keepers for line in keeper.lines]
+        await run.until(lambda: all(tap.frames for line in lines for tap in line.taps.values()), "a message of every stream")
+        for client in run.venue.clients[:2]:
+            client.mute.add("*")
+        await asyncio.sleep(0.2)  # what is missed now is on neither side
+        for line in lines:
+            line.ask_to_renew("a test")
+        await run.until(lambda: run.venue.connections == 4, "two more")
+        await run.until(lambda: run.desk.state() is not LIVE, "the loss")
+        await run.right()
+
+    with ScriptedVenue("spot") as venue:
+        venue.interval_s = 0.04  # so that what is held until it is too much is more than a test waits for
+        desk = Run(venue, redundant=True, silence_s=5.0, quiet_s=5.0)(during)
+    assert desk.states[0][:2] == [SYNCING, LIVE]
+    assert desk.states[0][-1] is LIVE
+
+
 def test_streams_beyond_a_connections_limit_get_another_and_requests_keep_the_venues_pace() -> None:
     symbols = tuple(f"A{k:03d}USDT" for k in range(110))  # 220 streams: connections of at most 200, requests of at most 50
 

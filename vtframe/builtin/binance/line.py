@@ -178,12 +178,13 @@ class Line:
         self._answered.set()
         self.wake.set()
         for tap in self.taps.values():
-            tap.held = None
+            self._let_go(tap)
         self._owner.on_line_closed(self, reason)
 
     def hold(self, tap: Tap) -> None:
         """Another connection carries this stream: what comes here waits until that one has come to where this one begins."""
         tap.held = []
+        tap.stream.holding += 1
         tap.stream.joining.append(lambda: self._try_join(tap))
 
     def _hold(self, tap: Tap, data: bytes, ts_recv: int) -> None:
@@ -199,7 +200,7 @@ class Line:
         held, stream = tap.held, tap.stream
         if held is None:
             return True
-        if stream.carried > 1:
+        if stream.carried > stream.holding:  # somebody else hands it on
             if not held:
                 return False
             first = stream.number(held[0][0])
@@ -210,9 +211,16 @@ class Line:
 
     def release(self, tap: Tap) -> None:
         """Hand on what was held; what another connection has brought already is dropped as its copy."""
-        held, tap.held = tap.held, None
-        for data, ts_recv in held or ():
+        for data, ts_recv in self._let_go(tap):
             self._tell(tap.stream, data, ts_recv, self.number)
+
+    def _let_go(self, tap: Tap) -> Sequence[tuple[bytes, int]]:
+        """What was held."""
+        held, tap.held = tap.held, None
+        if held is None:
+            return ()
+        tap.stream.holding -= 1
+        return held
 
     def _answer(self, data: bytes, ts_recv: int) -> None:
         """An answer to a subscription, the venue's word that it shuts down, or something else."""

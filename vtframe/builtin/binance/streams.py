@@ -33,6 +33,7 @@ class Stream:
         "counted",
         "duplicates",
         "frames",
+        "holding",
         "instrument",
         "joining",
         "key",
@@ -64,6 +65,7 @@ class Stream:
         self.moved_ns = 0  # ts_recv of the newest message handed on, while there are several
         self.several = False  # it came on several connections until its newest message, at least
         self.carried = 0  # connections on which it is subscribed
+        self.holding = 0  # of these, connections that hold it back until the others have come to where they began
         self.frames = 0  # messages, copies included
         self.duplicates = 0
         self.missing = 0  # messages that never came, by their numbers
