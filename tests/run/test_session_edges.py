@@ -121,10 +121,10 @@ def test_a_journal_that_cannot_be_written_stops_the_session_with_one_error_and_e
     session = session_of(config).session
     write = session.journal.write
 
-    def full(record: Any) -> None:
-        if isinstance(record, OrderApproved):
+    def full(*records: Any) -> None:
+        if any(isinstance(record, OrderApproved) for record in records):
             raise JournalWriteError("journal", "cannot be written: No space left on device")
-        write(record)
+        write(*records)
 
     monkeypatch.setattr(session.journal, "write", full)
     with pytest.raises(JournalWriteError) as stopped:
