@@ -58,7 +58,7 @@ def test_every_row_has_one_prediction_over_a_swap_and_parity_holds(root: Path, h
     assert sorted(logged.column("row").to_pylist()) == list(range(running.report["counts"]["rows"]))
     assert adds_up(running.report["counts"])
     assert running.report["counts"]["pending"] == running.report["counts"]["failed"] == 0
-    answered = logged.filter([verdict in {"ok", "late"} for verdict in logged.column("verdict").to_pylist()])
+    answered = by_row.filter([verdict in {"ok", "late"} for verdict in by_row.column("verdict").to_pylist()])
     assert rig.runs_of(answered.column("model_hash").to_pylist()) == [first, softer, first]
     records = list(JournalReader(running.folder / "journal"))
     changes = [record for record in records if isinstance(record, ModelChanged)]
