@@ -105,13 +105,13 @@ class Rehearsal:
         """Once, where there is a book to make a price of. Returns whether it was."""
         if self.problem or self._lane.failed:
             return False
-        index = self._instruments[self.done % len(self._instruments)]
-        prediction = _prediction(index, self._market.clock.now_ns())
-        self._wish.wanted = self._intent(prediction)
-        if self._wish.wanted is None:
-            return False
         twin, orders = self._twin, self._orders
         try:
+            index = self._instruments[self.done % len(self._instruments)]
+            prediction = _prediction(index, self._market.clock.now_ns())
+            self._wish.wanted = self._intent(prediction)
+            if self._wish.wanted is None:
+                return False
             twin.on_prediction(prediction, started=self._now())
             for name in twin.working_orders():
                 twin.on_order_event(OrderCanceled(client_order_id=name, ts_event=0, leaves_quantity=0, reason=_NAME))
